@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The contract of every check, and the time it is given.
+
+A check is a plain synchronous object: it is handed a message whose content may still be arriving
+and a budget, runs on a thread of the worker's pool, and returns findings or raises CheckError.
+It never decides. A new check is one file here, one line in ``build.py``, one test file and one
+paragraph in the documentation.
+"""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Protocol
+
+from milterguard.core.finding import Finding
+from milterguard.core.message import Message
+
+
+class Budget:
+    """How long the checks of one message may take, and whether anybody still wants to know.
+
+    Shared by the checks of one message; safe to use from several threads.
+    """
+
+    def __init__(self, deadline: float, *, clock: Callable[[], float] = time.monotonic) -> None:
+        """``deadline`` is on the monotonic clock, in seconds."""
+        self.deadline = deadline
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._cancelled = False
+        self._callbacks: list[Callable[[], None]] = []
+
+    def remaining(self, at_most: float = float("inf")) -> float:
+        """Return the seconds left, at least 0.0 and at most ``at_most``; 0.0 once cancelled."""
+        if self._cancelled:
+            return 0.0
+        return max(0.0, min(self.deadline - self._clock(), at_most))
+
+    @property
+    def is_cancelled(self) -> bool:
+        return self._cancelled
+
+    def cancel(self) -> None:
+        """Say that nobody waits any more: an infection decided, or the session is gone. Idempotent."""
+        with self._lock:
+            self._cancelled = True
+            callbacks, self._callbacks = self._callbacks, []
+        for callback in callbacks:
+            callback()
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """Call ``callback`` once on cancellation, from any thread; at once if that has happened.
+
+        It must not block or raise; it is for shutting a socket down or cancelling a future.
+        """
+        with self._lock:
+            if not self._cancelled:
+                self._callbacks.append(callback)
+                return
+        callback()
+
+
+class Check(Protocol):
+    """One scanner. Shared by all messages of a worker, so it keeps no state of a message."""
+
+    @property
+    def name(self) -> str:
+        """The word in findings, settings and logs."""
+        ...
+
+    def run(self, message: Message, budget: Budget) -> tuple[Finding, ...]:
+        """Return what was found, one finding at least; CLEAN only if the scanner literally said so.
+
+        Raises CheckError when nothing can be said. Returns or raises soon after the budget is over
+        or cancelled.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back threads and sockets. Called once, when no check runs any more."""
+        ...

@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Every setting with its type, default, unit and meaning: the reference manual is generated from here.
+
+A section of the TOML file is a frozen dataclass, a key one of its attributes. Cross-checks that
+need more than one key stand in ``config/load.py``.
+"""
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+
+from milterguard.core.destiny import Destiny
+from milterguard.core.envelope import Traffic
+from milterguard.core.policy import Policy
+from milterguard.core.setting import setting
+
+
+@dataclass(frozen=True, slots=True)
+class OnFailure:
+    """What a check's failure does, for each class of traffic: ``tempfail`` or ``pass``.
+
+    Written as one word for all, or as a table such as
+    ``{ inbound = "tempfail", originating = "pass" }``; what a table leaves out keeps its default.
+    """
+
+    inbound: Destiny = Destiny.TEMPFAIL
+    originating: Destiny = Destiny.TEMPFAIL
+    local: Destiny = Destiny.TEMPFAIL
+
+    def of(self, traffic: Traffic) -> Destiny:
+        return {
+            Traffic.INBOUND: self.inbound,
+            Traffic.ORIGINATING: self.originating,
+            Traffic.LOCAL: self.local,
+        }[traffic]
+
+
+ON_FAILURE_VIRUS = OnFailure(local=Destiny.PASS)
+"""Mail that did not come by SMTP must not be deferred: pickup(8) would retry every second (D14)."""
+ON_FAILURE_SPAM = OnFailure(Destiny.PASS, Destiny.PASS, Destiny.PASS)
+
+
+@dataclass(frozen=True, slots=True)
+class Server:
+    """Processes, sockets and limits. Section ``[server]``."""
+
+    listen: tuple[str, ...] = setting(
+        ("inet:8899@127.0.0.1",),
+        "Where the MTA finds us: inet:PORT@HOST, inet6:PORT@HOST or unix:/PATH; each gets workers of its own.",
+    )
+    socket_mode: int = setting(0o660, "Mode of unix sockets, octal such as 0o660.", minimum=0)
+    socket_group: str = setting("", "Group of unix sockets, such as postfix; empty: ours.")
+    user: str = setting("", "Give up root and become this user once the sockets are open; empty: stay.")
+    group: str = setting("", "Become this group; empty: the user's own.")
+    workers: int = setting(0, "Processes for each listen socket; 0: one per core, at least two.", minimum=0)
+    max_messages: int = setting(
+        100, "Messages in work at one time in one worker; over it the answer is 451 4.3.2.", minimum=1
+    )
+    max_messages_total: int = setting(
+        400, "Messages in work at one time in all workers; over it the answer is 451 4.3.2.", minimum=1
+    )
+    max_messages_per_worker: int = setting(
+        20000, "A worker is replaced by a fresh one after that many messages; 0: never.", minimum=0
+    )
+    deadline_seconds: float = setting(
+        25.0,
+        "From the end of the header section to our answer; keep it below the MTA's milter_command_timeout (30 s).",
+        minimum=1,
+    )
+    progress_seconds: float = setting(
+        5.0, "The MTA is told this often that we are still at work (sendmail gives up after 10 s).", minimum=0.1
+    )
+    stop_grace_seconds: float = setting(30.0, "Open sessions may go on that long after SIGTERM or a reload.", minimum=0)
+    max_memory_bytes: int = setting(
+        262144, "A message's body stays in memory up to this size, then moves to an unnamed file.", minimum=0
+    )
+    max_header_bytes: int = setting(1048576, "A longer header section is refused with 552 5.3.4.", minimum=1024)
+    max_body_bytes: int = setting(268435456, "A longer body is refused with 552 5.3.4.", minimum=1024)
+    spool_directory: str = setting("", "Where the unnamed files live; empty: TMPDIR, else /tmp.")
+    state_directory: str = setting(
+        "/var/lib/milterguard", "Where the release key and the marks of used release tokens live."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Local:
+    """What is ours. Section ``[local]``."""
+
+    domains: tuple[str, ...] = setting(
+        (), "Domains whose recipients are ours; .example.com means its subdomains too.", amavis="@local_domains_maps"
+    )
+    networks: tuple[str, ...] = setting(
+        ("127.0.0.0/8", "::1/128"), "Clients whose mail is originating.", amavis="@mynetworks"
+    )
+    recipient_delimiter: str = setting(
+        "+", "Separates user and extension in an address; empty: none.", amavis="$recipient_delimiter"
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Clamd:
+    """The virus scanner. Section ``[checks.clamd]``."""
+
+    enabled: bool = setting(True, "Ask clamd about every message.")
+    sockets: tuple[str, ...] = setting(
+        ("unix:/run/clamav/clamd.ctl",), "unix:/PATH or inet:PORT@HOST; the first that is well is asked."
+    )
+    timeout_seconds: float = setting(30.0, "Without an answer after that long the next one is asked.", minimum=0.1)
+    connect_seconds: float = setting(3.0, "Time for connecting.", minimum=0.1)
+    retry_seconds: float = setting(3.0, "A server that failed is not asked again for that long.", minimum=0)
+    on_failure: OnFailure = setting(
+        ON_FAILURE_VIRUS,
+        "tempfail or pass when no clamd could scan, as one word or for inbound, originating and local mail.",
+        amavis="$virus_scanners_failure_is_fatal",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Spamd:
+    """The spam scanner. Section ``[checks.spamd]``."""
+
+    enabled: bool = setting(True, "Ask spamd about every message.")
+    sockets: tuple[str, ...] = setting(
+        ("inet:783@127.0.0.1",), "unix:/PATH, inet:PORT@HOST or tls:PORT@HOST; the first that is well is asked."
+    )
+    timeout_seconds: float = setting(30.0, "Without an answer after that long the next one is asked.", minimum=0.1)
+    connect_seconds: float = setting(3.0, "Time for connecting.", minimum=0.1)
+    retry_seconds: float = setting(3.0, "A server that failed is not asked again for that long.", minimum=0)
+    max_scan_bytes: int = setting(
+        524288,
+        "spamd gets the first so many octets of a message; the rest is left out, not the whole.",
+        amavis="$sa_mail_body_size_limit",
+        minimum=1024,
+    )
+    user: str = setting("", "User whose preferences spamd takes; empty: spamd's own.", amavis="@sa_username_maps")
+    tls_ca_file: str = setting("", "Certificates that tls: servers are verified with; empty: the system's.")
+    on_failure: OnFailure = setting(
+        ON_FAILURE_SPAM, "tempfail or pass when no spamd could scan; pass adds a field that says so."
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Checks:
+    """The scanners. Sections ``[checks.NAME]``."""
+
+    clamd: Clamd = field(default_factory=Clamd)
+    spamd: Spamd = field(default_factory=Spamd)
+
+
+@dataclass(frozen=True, slots=True)
+class Headers:
+    """Which fields are written. Section ``[headers]``."""
+
+    virus_scanned: str = setting(
+        "milterguard", "Value of X-Virus-Scanned before ' at HOST'; empty: no such field.", amavis="$X_HEADER_LINE"
+    )
+    alert_name: str = setting(
+        "X-Amavis-Alert", "Name of the field that warns of a delivered virus and the like; empty: no such field."
+    )
+    hostname: str = setting("", "Our name in fields and ids; empty: the MTA's (macro j), else this machine's.")
+    spam_level_char: str = setting("*", "X-Spam-Level is drawn with it; empty: no such field.")
+
+
+@dataclass(frozen=True, slots=True)
+class Store:
+    """The database. Section ``[store]``."""
+
+    url: str = setting(
+        "sqlite:////var/lib/milterguard/milterguard.db",
+        "SQLAlchemy URL of the journal; empty: no journal, and explain knows nothing.",
+        amavis="@storage_sql_dsn",
+        secret=True,
+    )
+    queue_records: int = setting(
+        10000, "Records that wait for a slow or missing database before the oldest are dropped.", minimum=1
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Quarantine:
+    """Withheld mail. Section ``[quarantine]``."""
+
+    store: str = setting("file:/var/lib/milterguard/quarantine", "Where copies are kept.", amavis="$QUARANTINEDIR")
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Giving withheld mail back. Section ``[release]``."""
+
+    smtp: str = setting(
+        "inet:25@127.0.0.1",
+        "Where released mail is handed to the MTA: inet:PORT@HOST or unix:/PATH.",
+        amavis="$notify_method",
+    )
+    token_seconds: int = setting(300, "A release must reach our milter within that time.", minimum=10)
+    timeout_seconds: float = setting(60.0, "Time for the whole SMTP dialogue.", minimum=1)
+
+
+class LogTarget(StrEnum):
+    STDERR = "stderr"
+    SYSLOG = "syslog"
+    JOURNALD = "journald"
+
+
+class LogFormat(StrEnum):
+    TEXT = "text"
+    JSON = "json"
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """Where the log goes. Section ``[log]``."""
+
+    target: LogTarget = setting(LogTarget.STDERR, "stderr, syslog or journald.", amavis="$do_syslog")
+    format: LogFormat = setting(LogFormat.TEXT, "text: amavis' short line; json: one object a line.")
+    level: str = setting("info", "debug, info, warning or error.", amavis="$log_level")
+    facility: str = setting("mail", "syslog facility.", amavis="$syslog_facility")
+
+
+@dataclass(frozen=True, slots=True)
+class RecipientRule:
+    """What holds for one recipient, domain or list of them: an entry of ``[[recipient]]``."""
+
+    match: tuple[str, ...]
+    """``user@example.com``, ``@example.com`` or ``@.example.com`` (with subdomains), ``user@``, ``@.`` (all)."""
+    settings: tuple[tuple[str, object], ...]
+    """Policy keys and values that this entry gives."""
+    origin: str = ""
+    """File and entry, for messages."""
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """The whole configuration, validated and immutable."""
+
+    server: Server = field(default_factory=Server)
+    local: Local = field(default_factory=Local)
+    checks: Checks = field(default_factory=Checks)
+    headers: Headers = field(default_factory=Headers)
+    store: Store = field(default_factory=Store)
+    quarantine: Quarantine = field(default_factory=Quarantine)
+    release: Release = field(default_factory=Release)
+    log: Log = field(default_factory=Log)
+    policy: Policy = field(default_factory=Policy)
+    recipients: tuple[RecipientRule, ...] = ()

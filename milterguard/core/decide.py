@@ -1,0 +1,175 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From findings and policies to a decision: pure, total, and the same in whatever order they come.
+
+Each recipient is judged alone (``judge``), then all agree on one answer (``agree``), because a
+milter has one reply for the whole message. D1, D3 and D13 of the design are this file.
+
+*Source:* amavis' blocking category and level arithmetic (all comparisons are ≥).
+"""
+
+from collections.abc import Iterable, Sequence
+
+from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.finding import Category, Finding
+from milterguard.core.policy import Policy
+from milterguard.core.verdict import Decision, Judged, Keep, Outcome
+
+_SEVERITY = (Destiny.PASS, Destiny.TEMPFAIL, Destiny.DISCARD, Destiny.REJECT)
+"""From mild to severe, for ``mixed_recipients = "strictest"``."""
+
+
+def decide(findings: Sequence[Finding], judged: Sequence[Judged], *, mixed: Mixed) -> Decision:
+    """Return what becomes of a message with these findings for these recipients.
+
+    ``judged`` must not be empty. Never raises. Adding a finding (without negative points) never
+    turns a blocked recipient into one who gets the mail, and the recipient list is never emptied:
+    when nobody passes, the answer is TEMPFAIL, REJECT or DISCARD.
+    """
+    outcomes = tuple(judge(findings, each) for each in judged)
+    answer = agree({outcome.destiny for outcome in outcomes}, mixed)
+    removed = _removed(outcomes) if answer is Destiny.PASS else ()
+    return Decision(
+        answer=answer,
+        outcomes=outcomes,
+        category=_main_category(outcomes, answer),
+        removed=removed,
+        keep=_kept(outcomes, answer, removed),
+    )
+
+
+def judge(findings: Iterable[Finding], judged: Judged) -> Outcome:
+    """Return what one recipient would get if the message were for him alone."""
+    policy = judged.policy
+    relevant = [finding for finding in findings if not _is_bypassed(finding, policy)]
+    score = None if policy.bypass_spam_checks else _total_score(relevant)
+    categories = {finding.category for finding in relevant} | spam_categories(score, policy) | {Category.CLEAN}
+    blocking = _blocking_category(categories, relevant, policy)
+    return Outcome(
+        recipient=judged.recipient,
+        policy=policy,
+        destiny=Destiny.PASS if blocking is None else _destiny(blocking, relevant, policy),
+        category=max(categories),
+        blocking=blocking,
+        categories=frozenset(categories),
+        score=score,
+        is_tagged=not policy.bypass_spam_checks and _reaches(score, policy.spam_tag_level, unset=True),
+        is_spammy=Category.SPAMMY in categories,
+        is_blatant=_reaches(score, policy.spam_tag3_level),
+    )
+
+
+def agree(destinies: Iterable[Destiny], mixed: Mixed) -> Destiny:
+    """Return the one answer for recipients with these destinies (D1).
+
+    PASS together with others means that the others are removed from the accepted message.
+    """
+    wanted = set(destinies)
+    if Destiny.TEMPFAIL in wanted:
+        return Destiny.TEMPFAIL
+    if len(wanted) == 1:
+        return wanted.pop()
+    if Destiny.PASS not in wanted:
+        return Destiny.REJECT
+    if mixed is Mixed.STRICTEST:
+        return max(wanted, key=_SEVERITY.index)
+    return Destiny.PASS
+
+
+def is_settled(findings: Sequence[Finding], judged: Sequence[Judged]) -> bool:
+    """Whether no further finding can change the answer: an infection that blocks everybody.
+
+    VIRUS is the heaviest category, so whatever a slower check would say, it decides.
+    """
+    return all(judge(findings, each).blocking is Category.VIRUS for each in judged)
+
+
+def spam_categories(score: float | None, policy: Policy) -> set[Category]:
+    """Return SPAMMY and SPAM as the score reaches the policy's levels; tag3 implies tag2, kill does not."""
+    categories: set[Category] = set()
+    if _reaches(score, policy.spam_tag2_level) or _reaches(score, policy.spam_tag3_level):
+        categories.add(Category.SPAMMY)
+    if _reaches(score, policy.spam_kill_level):
+        categories.add(Category.SPAM)
+    return categories
+
+
+def _reaches(score: float | None, level: float | None, *, unset: bool = False) -> bool:
+    """Whether a score is at or over a level; ``unset`` is the answer for a level that is not set."""
+    if level is None:
+        return unset
+    return score is not None and score >= level
+
+
+def _is_bypassed(finding: Finding, policy: Policy) -> bool:
+    if finding.category is Category.FAILED or finding.score is not None:
+        # A failed check, or points, belong to the kind of check that a recipient may bypass.
+        return _bypasses_kind(finding.check, policy)
+    return policy.bypasses(finding.category)
+
+
+def _bypasses_kind(check: str, policy: Policy) -> bool:
+    return {"clamd": policy.bypass_virus_checks, "spamd": policy.bypass_spam_checks}.get(check, False)
+
+
+def _total_score(findings: Iterable[Finding]) -> float | None:
+    scores = [finding.score for finding in findings if finding.score is not None]
+    return sum(sorted(scores)) if scores else None
+
+
+def _blocking_category(categories: Iterable[Category], findings: Iterable[Finding], policy: Policy) -> Category | None:
+    """Return the heaviest category whose destiny is not PASS (amavis: blocking ccat)."""
+    for category in sorted(categories, reverse=True):
+        if _destiny(category, findings, policy) is not Destiny.PASS:
+            return category
+    return None
+
+
+def _destiny(category: Category, findings: Iterable[Finding], policy: Policy) -> Destiny:
+    if category is not Category.FAILED:
+        return policy.destiny(category)
+    failures = {finding.on_failure for finding in findings if finding.category is Category.FAILED}
+    return Destiny.TEMPFAIL if Destiny.TEMPFAIL in failures else Destiny.PASS
+
+
+def _removed(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
+    """Return the blocked recipients of a message that others get, each address once."""
+    passing = {outcome.address for outcome in outcomes if outcome.destiny is Destiny.PASS}
+    blocked = (outcome.address for outcome in outcomes if outcome.destiny is not Destiny.PASS)
+    return tuple(dict.fromkeys(address for address in blocked if address not in passing))
+
+
+def _main_category(outcomes: Sequence[Outcome], answer: Destiny) -> Category:
+    """Return the heaviest blocking category of a blocked message, else the heaviest of those who get it."""
+    if answer is Destiny.PASS:
+        return max(outcome.category for outcome in outcomes if outcome.destiny is Destiny.PASS)
+    return max(
+        outcome.blocking
+        for outcome in outcomes
+        if outcome.blocking is not None and (answer is not Destiny.TEMPFAIL or outcome.destiny is Destiny.TEMPFAIL)
+    )
+
+
+def _kept(outcomes: Sequence[Outcome], answer: Destiny, removed: Sequence[str]) -> Keep | None:
+    """Return the copy that must be kept (D13), for whom, and under which category."""
+    wanting = [outcome for outcome in outcomes if _wants_copy(outcome, answer, removed)]
+    if not wanting:
+        return None
+    return Keep(
+        category=max(_kept_category(outcome) for outcome in wanting),
+        recipients=tuple(dict.fromkeys(outcome.address for outcome in wanting)),
+    )
+
+
+def _kept_category(outcome: Outcome) -> Category:
+    return outcome.category if outcome.blocking is None else outcome.blocking
+
+
+def _wants_copy(outcome: Outcome, answer: Destiny, removed: Sequence[str]) -> bool:
+    policy, category = outcome.policy, _kept_category(outcome)
+    if answer is Destiny.TEMPFAIL:
+        return False
+    if answer is Destiny.DISCARD or outcome.address in removed:
+        return category not in policy.discard_without_copy
+    if answer is Destiny.REJECT:
+        return category in policy.store_on_reject
+    return category in policy.store_on_pass

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What a recipient wants to happen: destinies, lovers, bypasses, levels, what is kept.
+
+*Bypass*, *lover* and *destiny pass* are three different things: a bypassed check never gives its
+category to the recipient, a lover gets the category and its marks and the mail, and destiny
+``pass`` lets everybody have it.
+
+*Source:* amavis ``final_*_destiny``, ``*_lovers_maps``, ``bypass_*_checks_maps``, ``sa_*_level_deflt``.
+"""
+
+from dataclasses import dataclass
+
+from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.finding import Category
+from milterguard.core.setting import setting
+
+
+@dataclass(frozen=True, slots=True)
+class Policy:
+    """Everything that decides about one recipient. Keys of ``[policy]`` and ``[[recipient]]``."""
+
+    virus_destiny: Destiny = setting(
+        Destiny.REJECT, "What becomes of an infected message.", amavis="$final_virus_destiny"
+    )
+    banned_destiny: Destiny = setting(
+        Destiny.REJECT, "What becomes of a message with a banned name or type.", amavis="$final_banned_destiny"
+    )
+    unchecked_destiny: Destiny = setting(
+        Destiny.PASS,
+        "What becomes of a message that could not be looked into: encrypted, over a scanner's limits.",
+        amavis="%final_destiny_maps_by_ccat{+CC_UNCHECKED}",
+    )
+    forged_destiny: Destiny = setting(Destiny.REJECT, "What becomes of a message whose From domain says it is forged.")
+    spam_destiny: Destiny = setting(
+        Destiny.REJECT, "What becomes of a message at or above the kill level.", amavis="$final_spam_destiny"
+    )
+    bad_header_destiny: Destiny = setting(
+        Destiny.PASS, "What becomes of a message with a broken header section.", amavis="$final_bad_header_destiny"
+    )
+    oversized_destiny: Destiny = setting(
+        Destiny.REJECT, "What becomes of a message over the recipient's size limit.", amavis="CC_OVERSIZED"
+    )
+
+    virus_lover: bool = setting(False, "Deliver infected mail, marked.", amavis="@virus_lovers_maps")
+    banned_lover: bool = setting(False, "Deliver banned mail, marked.", amavis="@banned_files_lovers_maps")
+    unchecked_lover: bool = setting(
+        False, "Deliver mail that could not be looked into, marked.", amavis="@unchecked_lovers_maps"
+    )
+    spam_lover: bool = setting(False, "Deliver spam, marked.", amavis="@spam_lovers_maps")
+    bad_header_lover: bool = setting(
+        False, "Deliver mail with a broken header section, marked.", amavis="@bad_header_lovers_maps"
+    )
+
+    bypass_virus_checks: bool = setting(
+        False, "Virus findings are nothing to this recipient.", amavis="@bypass_virus_checks_maps"
+    )
+    bypass_banned_checks: bool = setting(
+        False, "Banned names and types are nothing to this recipient.", amavis="@bypass_banned_checks_maps"
+    )
+    bypass_spam_checks: bool = setting(
+        False, "Spam findings are nothing to this recipient, nor are X-Spam fields.", amavis="@bypass_spam_checks_maps"
+    )
+    bypass_header_checks: bool = setting(
+        False, "Broken header sections are nothing to this recipient.", amavis="@bypass_header_checks_maps"
+    )
+
+    spam_tag_level: float | None = setting(
+        -999.0, "X-Spam fields are added from this score on.", amavis="$sa_tag_level_deflt"
+    )
+    spam_tag2_level: float | None = setting(
+        6.2, "Marked as spam (X-Spam-Flag, Subject) from this score on.", amavis="$sa_tag2_level_deflt"
+    )
+    spam_tag3_level: float | None = setting(
+        None, "Marked as blatant spam from this score on; unset: never.", amavis="$sa_tag3_level_deflt"
+    )
+    spam_kill_level: float | None = setting(
+        6.9, "spam_destiny holds from this score on.", amavis="$sa_kill_level_deflt"
+    )
+    spam_subject_tag1: str = setting(
+        "", "Put before the Subject from spam_tag_level on.", amavis="$sa_spam_subject_tag1"
+    )
+    spam_subject_tag: str = setting(
+        "***SPAM*** ", "Put before the Subject from spam_tag2_level on.", amavis="$sa_spam_subject_tag"
+    )
+    spam_subject_tag3: str = setting(
+        "", "Put before the Subject from spam_tag3_level on; empty: spam_subject_tag.", amavis="$sa_spam_subject_tag3"
+    )
+    unchecked_subject_tag: str = setting(
+        "",
+        "Put before the Subject of mail that could not be looked into.",
+        amavis="$undecipherable_subject_tag",
+    )
+
+    store_on_reject: tuple[Category, ...] = setting(
+        (Category.BANNED, Category.UNCHECKED),
+        "Rejected mail of these categories is quarantined as well: those that people ask for.",
+        per="recipient",
+    )
+    store_on_pass: tuple[Category, ...] = setting(
+        (), "Delivered mail of these categories is also copied into the quarantine.", amavis="archive_quarantine_to"
+    )
+    discard_without_copy: tuple[Category, ...] = setting(
+        (),
+        "Discarded mail of these categories, and that of removed recipients, is NOT kept: it is lost for good.",
+        amavis="*_quarantine_to=undef",
+    )
+    mixed_recipients: Mixed = setting(
+        Mixed.REMOVE,
+        "When some recipients pass and others do not: remove the others (their copy is kept), "
+        "split them into a transaction of their own at RCPT, or let the strictest answer hold for all.",
+        per="message",
+    )
+    contact: str = setting(
+        "", "Put behind the text of a refusal, such as a postmaster's address or a web page.", per="message"
+    )
+
+    def destiny(self, category: Category) -> Destiny:
+        """Return what becomes of mail of that category, lovers included (amavis: final destiny and lover).
+
+        SPAMMY and CLEAN always pass; FAILED is decided by the finding's own ``on_failure``.
+        """
+        if self.loves(category):
+            return Destiny.PASS
+        return {
+            Category.VIRUS: self.virus_destiny,
+            Category.BANNED: self.banned_destiny,
+            Category.UNCHECKED: self.unchecked_destiny,
+            Category.FORGED: self.forged_destiny,
+            Category.SPAM: self.spam_destiny,
+            Category.BAD_HEADER: self.bad_header_destiny,
+            Category.OVERSIZED: self.oversized_destiny,
+        }.get(category, Destiny.PASS)
+
+    def loves(self, category: Category) -> bool:
+        return {
+            Category.VIRUS: self.virus_lover,
+            Category.BANNED: self.banned_lover,
+            Category.UNCHECKED: self.unchecked_lover,
+            Category.SPAM: self.spam_lover,
+            Category.BAD_HEADER: self.bad_header_lover,
+        }.get(category, False)
+
+    def bypasses(self, category: Category) -> bool:
+        return {
+            Category.VIRUS: self.bypass_virus_checks,
+            Category.UNCHECKED: self.bypass_virus_checks,
+            Category.BANNED: self.bypass_banned_checks,
+            Category.SPAM: self.bypass_spam_checks,
+            Category.SPAMMY: self.bypass_spam_checks,
+            Category.BAD_HEADER: self.bypass_header_checks,
+        }.get(category, False)
