@@ -138,6 +138,10 @@ class Verdict:
     """In the order in which they must be applied (D2)."""
     quarantined_as: str = ""
     """Location of the kept copy, relative to the quarantine's root."""
+    skipped: tuple[str, ...] = ()
+    """Checks that were not waited for, because an infection had decided."""
+    released: str = ""
+    """Id of the quarantined message that this one gives back; empty for all other mail."""
 
     @property
     def answer(self) -> Destiny:

@@ -1,0 +1,234 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The fields a delivered message carries, and the foreign copies that must go (D2).
+
+One set of fields for all recipients, computed from those who are ours and get the message,
+independent of their order: the most severe mark wins, and no recipient is named.
+
+*Source:* amavis' X-Spam fields, their formats and their order; RFC 5322 section 2.2.3 (folding).
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from milterguard.core.destiny import Destiny
+from milterguard.core.finding import Category, Finding
+from milterguard.core.message import Field
+from milterguard.core.reply import category_words
+from milterguard.core.text import decoded, field_text, folded
+from milterguard.core.verdict import ChangeField, Decision, Edit, InsertField, Outcome, RemoveField, RemoveRecipient
+
+TOKEN_FIELD = "X-Milterguard-Release"  # noqa: S105
+"""Carries the release token; always removed."""
+
+_ALWAYS_REMOVED = (
+    "X-Spam-Status",
+    "X-Spam-Level",
+    "X-Spam-Flag",
+    "X-Spam-Score",
+    "X-Spam-Report",
+    "X-Spam-Checker-Version",
+    "X-Spam-Tests",
+    "X-Virus-Scanned",
+    "X-Quarantine-ID",
+    TOKEN_FIELD,
+)
+_LEVEL_LIMIT = 64
+_ALERTS = {
+    Category.VIRUS: "INFECTED, message contains virus",
+    Category.BANNED: "BANNED, message contains",
+    Category.UNCHECKED: "UNCHECKED, message could not be looked into",
+    Category.FORGED: "FORGED, message is not from its From domain",
+    Category.BAD_HEADER: "BAD HEADER SECTION",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """How our fields look; from ``[headers]``."""
+
+    virus_scanned: str = "milterguard"
+    hostname: str = "localhost"
+    alert_name: str = "X-Amavis-Alert"
+    level_char: str = "*"
+
+
+def edits_for(
+    fields: Sequence[Field],
+    decision: Decision,
+    findings: Sequence[Finding],
+    *,
+    mail_id: str,
+    style: Style,
+    is_stored: bool = False,
+) -> tuple[Edit, ...]:
+    """Return everything to be done to an accepted message, in the order it must be done.
+
+    Removals of foreign copies from the highest index down (lower ones would shift the rest), then
+    the Subject, then our fields at the top, then removed recipients. Empty unless the answer is PASS.
+    """
+    if decision.answer is not Destiny.PASS:
+        return ()
+    accepted = [outcome for outcome in decision.outcomes if outcome.address not in decision.removed]
+    ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, is_stored=is_stored)
+    return (
+        *removals(fields, (*_ALWAYS_REMOVED, style.alert_name)),
+        *subject_edits(fields, accepted, findings),
+        *(InsertField(name, value) for name, value in reversed(ours)),
+        *(RemoveRecipient(address) for address in decision.removed),
+    )
+
+
+def removals(fields: Iterable[Field], names: Iterable[str]) -> tuple[RemoveField, ...]:
+    """Return the removal of every field of these names, highest index first."""
+    present = Counter(field.name.lower() for field in fields)
+    return tuple(
+        RemoveField(name, index)
+        for name in dict.fromkeys(names)
+        if name
+        for index in range(present[name.lower().encode("ascii", "replace")], 0, -1)
+    )
+
+
+def _our_fields(
+    accepted: Sequence[Outcome], findings: Sequence[Finding], *, mail_id: str, style: Style, is_stored: bool
+) -> list[tuple[str, str]]:
+    """Return names and values of our fields, top first, in amavis' order."""
+    local = [outcome for outcome in accepted if outcome.recipient.is_local]
+    fields: list[tuple[str, str]] = []
+    if is_stored and any(outcome.category in outcome.policy.store_on_pass for outcome in local):
+        fields.append(("X-Quarantine-ID", f"<{mail_id}>"))
+    scanned = _virus_scanned(accepted, findings, style)
+    if scanned:
+        fields.append(("X-Virus-Scanned", scanned))
+    alert = _alert(accepted, findings)
+    if alert and style.alert_name:
+        fields.append((style.alert_name, alert))
+    return fields + _spam_fields(local, findings, style)
+
+
+def _virus_scanned(accepted: Sequence[Outcome], findings: Sequence[Finding], style: Style) -> str:
+    """Return the value for everybody who does not bypass virus checks, local or not (amavis HE1)."""
+    checks = [finding for finding in findings if finding.check == "clamd"]
+    if not style.virus_scanned or not checks or all(each.policy.bypass_virus_checks for each in accepted):
+        return ""
+    if all(finding.category is Category.FAILED for finding in checks):
+        return field_text(f"not scanned, {style.virus_scanned} at {style.hostname} could not")
+    return field_text(f"{style.virus_scanned} at {style.hostname}")
+
+
+def _alert(accepted: Sequence[Outcome], findings: Sequence[Finding]) -> str:
+    """Return the warning for the heaviest alarming category that anybody accepted has."""
+    alarming = {category for outcome in accepted for category in outcome.categories} & set(_ALERTS)
+    if not alarming:
+        return ""
+    category = max(alarming)
+    details = [
+        finding.detail or finding.minor
+        for finding in findings
+        if finding.category is category and (finding.detail or finding.minor)
+    ]
+    if category is Category.UNCHECKED:
+        details = [category_words(category, findings), *details]
+    return field_text(": ".join([_ALERTS[category], *([", ".join(dict.fromkeys(details))] if details else [])]))
+
+
+def _spam_fields(local: Sequence[Outcome], findings: Sequence[Finding], style: Style) -> list[tuple[str, str]]:
+    """Return the X-Spam fields when one of our recipients is at or above his tag level."""
+    tagged = [outcome for outcome in local if outcome.is_tagged]
+    checks = [finding for finding in findings if finding.check == "spamd"]
+    if not tagged or not checks:
+        return []
+    score = max((each.score for each in tagged if each.score is not None), default=None)
+    is_spam = any(each.is_spammy for each in tagged)
+    fields = [("X-Spam-Flag", "YES")] if is_spam else []
+    if score is not None:
+        fields.append(("X-Spam-Score", score_text(score)))
+        if style.level_char:
+            fields.append(("X-Spam-Level", style.level_char[:1] * max(0, min(_LEVEL_LIMIT, int(score)))))
+    return [*fields, ("X-Spam-Status", _spam_status(tagged, checks, score=score, is_spam=is_spam))]
+
+
+def _spam_status(tagged: Sequence[Outcome], checks: Sequence[Finding], *, score: float | None, is_spam: bool) -> str:
+    """Return ``Yes, score=7.2 tagged_above=-999 required=6.2 tests=[A=1, B=6.2] autolearn=no``, folded."""
+    words = [
+        "Yes," if is_spam else "No,",
+        f"score={'x' if score is None else score_text(score)}",
+        *(f"{label}={score_text(level)}" for label, level in _levels(tagged)),
+    ]
+    if all(finding.category is Category.FAILED for finding in checks):
+        return " ".join([*words, "tests=[] autolearn=unavailable (not scanned)"])
+    minors = sorted({finding.minor for finding in checks if finding.minor})
+    learned = next((finding.autolearn for finding in checks if finding.autolearn), "unavailable")
+    lines = [" ".join([*words, *(f"({field_text(minor)})" for minor in minors)]), tests_text(checks)]
+    return "\n ".join([*lines, f"autolearn={field_text(learned, 40)}"])
+
+
+def _levels(tagged: Sequence[Outcome]) -> list[tuple[str, float]]:
+    """Return the lowest tag and tag2 levels: one set of fields, and the strictest recipient counts."""
+    tags = [each.policy.spam_tag_level for each in tagged]
+    tag2s = [each.policy.spam_tag2_level for each in tagged if each.policy.spam_tag2_level is not None]
+    levels = []
+    if all(level is not None for level in tags):
+        levels.append(("tagged_above", min(level for level in tags if level is not None)))
+    if tag2s:
+        levels.append(("required", min(tag2s)))
+    return levels
+
+
+def tests_text(findings: Iterable[Finding]) -> str:
+    """Return ``tests=[NAME=1.2, OTHER]`` in the scanner's order, folded at the commas."""
+    tests = [
+        name if points is None else f"{name}={score_text(points)}"
+        for finding in findings
+        for name, points in finding.tests
+    ]
+    return "tests=[" + folded(tests, first=8, separator=", ").replace(" \n", "\n") + "]"
+
+
+def score_text(score: float) -> str:
+    """Return points with at most three decimals and no trailing zeros, as amavis writes them."""
+    text = f"{score:.3f}".rstrip("0").rstrip(".")
+    return "0" if text in {"-0", ""} else text
+
+
+def subject_edits(
+    fields: Sequence[Field], accepted: Sequence[Outcome], findings: Sequence[Finding]
+) -> tuple[Edit, ...]:
+    """Return the change that puts the tag of the heaviest category before the Subject.
+
+    Earlier copies of the tag are taken out, so tags never pile up.
+    """
+    del findings
+    tag = _subject_tag([outcome for outcome in accepted if outcome.recipient.is_local])
+    if not tag:
+        return ()
+    subjects = [field for field in fields if field.is_named(b"Subject")]
+    if not subjects:
+        return (InsertField("Subject", field_text(tag).rstrip()),)
+    old = decoded(b" ".join(subjects[0].value.split()))
+    value = old.replace(tag, "").replace(tag.strip(), "").strip()
+    return (ChangeField("Subject", 1, _tagged(tag, value)),)
+
+
+def _tagged(tag: str, subject: str) -> str:
+    """Return tag and subject; what is ASCII already stays as it is, encoded words among it."""
+    if subject.isascii():
+        return f"{field_text(tag)}{field_text(subject)}".rstrip()
+    return field_text(f"{tag}{subject}").rstrip()
+
+
+def _subject_tag(local: Sequence[Outcome]) -> str:
+    """Return the first tag found from the heaviest category down, independent of the recipients' order."""
+    candidates: list[tuple[int, str]] = []
+    for outcome in local:
+        policy = outcome.policy
+        if Category.UNCHECKED in outcome.categories:
+            candidates.append((4, policy.unchecked_subject_tag))
+        if outcome.is_blatant:
+            candidates.append((3, policy.spam_subject_tag3 or policy.spam_subject_tag))
+        if outcome.is_spammy:
+            candidates.append((2, policy.spam_subject_tag))
+        if outcome.is_tagged:
+            candidates.append((1, policy.spam_subject_tag1))
+    return max(((weight, tag) for weight, tag in candidates if tag.strip()), default=(0, ""))[1]

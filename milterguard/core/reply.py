@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the SMTP client is told: short, fixed, with our id, never a path or the name of a module.
+
+*Source:* RFC 3463; amavis ``%smtp_reason_by_ccat``, whose codes are kept.
+"""
+
+from collections.abc import Iterable, Sequence
+
+from milterguard.core.destiny import Destiny
+from milterguard.core.finding import Category, Finding
+from milterguard.core.text import REPLY_LIMIT, ascii_printable
+from milterguard.core.verdict import Decision, Reply
+
+_STATUS = {Category.BAD_HEADER: (554, "5.6.0"), Category.OVERSIZED: (552, "5.3.4"), Category.FORGED: (550, "5.7.1")}
+_WORDS = {
+    Category.VIRUS: "INFECTED",
+    Category.BANNED: "BANNED",
+    Category.UNCHECKED: "UNCHECKED",
+    Category.FORGED: "FORGED",
+    Category.SPAM: "SPAM",
+    Category.SPAMMY: "SPAMMY",
+    Category.BAD_HEADER: "BAD-HEADER",
+    Category.OVERSIZED: "OVERSIZED",
+    Category.FAILED: "FAILED",
+    Category.CLEAN: "CLEAN",
+}
+_DETAIL_LIMIT = 80
+
+BUSY = Reply(451, "4.3.2", "Too many messages in work, try again later")
+TOO_LONG = Reply(552, "5.3.4", "Message too big")
+NOT_UTF8 = Reply(553, "5.6.7", "Address is not UTF-8")
+SPLIT = Reply(452, "4.5.3", "Please send to this recipient in a transaction of its own")
+
+
+def reply_for(decision: Decision, findings: Sequence[Finding], *, mail_id: str, contact: str = "") -> Reply | None:
+    """Return the reply for a refused message; None when the MTA answers 250 itself."""
+    if decision.answer is Destiny.TEMPFAIL:
+        return unavailable(mail_id)
+    if decision.answer is not Destiny.REJECT:
+        return None
+    code, status = _STATUS.get(decision.category, (554, "5.7.0"))
+    text = f"Rejected, id={mail_id} - {category_words(decision.category, findings, limit=_DETAIL_LIMIT)}"
+    return Reply(code, status, ascii_printable(f"{text}; {contact}" if contact else text, REPLY_LIMIT))
+
+
+def unavailable(mail_id: str) -> Reply:
+    """Return the answer for everything that went wrong on our side."""
+    return Reply(451, "4.7.1", f"Message could not be checked, try again later, id={mail_id}")
+
+
+def not_stored(mail_id: str) -> Reply:
+    """Return the answer when the quarantine could not take the copy that has to be kept."""
+    return Reply(451, "4.3.0", f"Message could not be stored, try again later, id={mail_id}")
+
+
+def category_words(category: Category, findings: Iterable[Finding], *, limit: int = 200) -> str:
+    """Return amavis' words for a category: ``INFECTED: Eicar-Test-Signature``, ``UNCHECKED-ENCRYPTED``, ``SPAM``."""
+    mine = [finding for finding in findings if finding.category is category]
+    word = _WORDS[category]
+    if category is Category.UNCHECKED and mine:
+        return f"{word}-{mine[0].minor.upper().replace(' ', '-')}" if mine[0].minor else word
+    details = ", ".join(dict.fromkeys(finding.detail for finding in mine if finding.detail))
+    if category in {Category.VIRUS, Category.BANNED} and details:
+        return f"{word}: {ascii_printable(details, limit)}"
+    return word

@@ -1,0 +1,233 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What is remembered of a message: the log line, its JSON twin, and the evidence that explains it.
+
+*Source:* amavis' short log template; the evidence document is ours (D10).
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from milterguard.core.destiny import Destiny
+from milterguard.core.envelope import Envelope, Traffic
+from milterguard.core.finding import Category, Finding
+from milterguard.core.marks import score_text
+from milterguard.core.reply import category_words
+from milterguard.core.text import printable
+from milterguard.core.verdict import ChangeField, Edit, InsertField, Outcome, RemoveField, RemoveRecipient, Verdict
+
+EVIDENCE_VERSION = 1
+_ADDRESS_LIMIT = 320
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """Everything known about one message once it is answered. Holds no content."""
+
+    mail_id: str
+    log_id: str
+    received_at: float
+    """Seconds since the epoch."""
+    envelope: Envelope
+    size: int
+    """Octets of header and body."""
+    message_id: str
+    subject: str
+    """Decoded, unfolded."""
+    from_address: str
+    """Value of the From field, decoded, unfolded."""
+    verdict: Verdict
+    answer: Destiny
+    """What was really answered: TEMPFAIL when the verdict came too late or could not be given."""
+    reply: str
+    """The exact line given to the client; empty when the MTA writes its own 250."""
+    milliseconds: float
+    """From the end of the header section to the answer."""
+
+
+def log_line(record: Record) -> str:
+    """Return amavis' short line. Fields without a value are left out."""
+    verdict, envelope = record.verdict, record.envelope
+    passed = "Passed" if record.answer is Destiny.PASS else "Blocked"
+    words = f"{passed} {_category_log_words(record)} {{{','.join(actions(record))}}}"
+    fields = [
+        f"({record.log_id}) {words}",
+        _client_words(envelope),
+        f"quarantine: {verdict.quarantined_as}" if verdict.quarantined_as else "",
+        f"removed: {_addresses(verdict.decision.removed)}" if verdict.decision.removed else "",
+        f"released: {verdict.released}" if verdict.released else "",
+        f"Queue-ID: {printable(envelope.queue_id, 40)}" if envelope.queue_id else "",
+        f"Message-ID: {printable(record.message_id)}" if record.message_id else "",
+        f"mail_id: {record.mail_id}",
+        f"Hits: {hits(verdict.decision.outcomes)}",
+        f"size: {record.size}",
+        f"{record.milliseconds:.0f} ms",
+    ]
+    return ", ".join(field for field in fields if field)
+
+
+def actions(record: Record) -> list[str]:
+    """Return amavis' action words with their directions: ``RelayedTaggedInbound``, ``Quarantined``."""
+    removed = set(record.verdict.decision.removed)
+    words = [
+        _action(record.answer, outcome, is_removed=outcome.address in removed)
+        + direction(record.envelope.traffic, is_local=outcome.recipient.is_local)
+        for outcome in record.verdict.decision.outcomes
+    ]
+    if record.verdict.quarantined_as:
+        words.append("Quarantined")
+    return list(dict.fromkeys(words))
+
+
+def _action(answer: Destiny, outcome: Outcome, *, is_removed: bool) -> str:
+    if is_removed:
+        return "Discarded"
+    if answer is Destiny.PASS:
+        return "RelayedTagged" if outcome.is_spammy else "Relayed"
+    return {Destiny.REJECT: "Rejected", Destiny.DISCARD: "Discarded", Destiny.TEMPFAIL: "TempFailed"}[answer]
+
+
+def direction(traffic: Traffic, *, is_local: bool) -> str:
+    """Return amavis' word for where a message comes from and goes to."""
+    if traffic is Traffic.INBOUND:
+        return "Inbound" if is_local else "OpenRelay"
+    return "Internal" if is_local else "Outbound"
+
+
+def hits(outcomes: Iterable[Outcome]) -> str:
+    """Return the points, ``low..high`` when recipients differ, ``-`` when there are none."""
+    scores = sorted({outcome.score for outcome in outcomes if outcome.score is not None})
+    if not scores:
+        return "-"
+    low, high = score_text(scores[0]), score_text(scores[-1])
+    return low if low == high else f"{low}..{high}"
+
+
+def _category_log_words(record: Record) -> str:
+    verdict, category = record.verdict, record.verdict.decision.category
+    if record.answer is Destiny.TEMPFAIL and category is not Category.FAILED:
+        category = Category.FAILED
+    findings = [finding for finding in verdict.findings if finding.category is category]
+    if category is Category.FAILED:
+        names = ", ".join(f"{each.check} {each.minor}".strip() for each in findings)
+        return f"FAILED ({printable(names)})" if names else "FAILED"
+    if category in {Category.VIRUS, Category.BANNED}:
+        names = ", ".join(dict.fromkeys(each.detail for each in findings))
+        return f"{'INFECTED' if category is Category.VIRUS else 'BANNED'} ({printable(names)})"
+    return category_words(category, findings)
+
+
+def _client_words(envelope: Envelope) -> str:
+    client = envelope.client
+    local = "LOCAL " if envelope.traffic is not Traffic.INBOUND else ""
+    address = f"[{printable(client.address, 60)}]:{client.port} " if client.address else ""
+    recipients = _addresses(each.address for each in envelope.recipients)
+    return f"{local}{address}<{printable(envelope.sender, _ADDRESS_LIMIT)}> -> {recipients}"
+
+
+def _addresses(addresses: Iterable[str], limit: int = 50) -> str:
+    shown = list(addresses)
+    words = [f"<{printable(address, _ADDRESS_LIMIT)}>" for address in shown[:limit]]
+    return ",".join(words) + (f",+{len(shown) - limit}" if len(shown) > limit else "")
+
+
+def as_json(record: Record) -> dict[str, Any]:
+    """Return the log line's facts as a JSON object of plain values."""
+    verdict, envelope = record.verdict, record.envelope
+    return {
+        "action": record.answer.value,
+        "category": verdict.decision.category.word,
+        "actions": actions(record),
+        "log_id": record.log_id,
+        "mail_id": record.mail_id,
+        "queue_id": envelope.queue_id,
+        "message_id": record.message_id,
+        "traffic": envelope.traffic.value,
+        "client_address": envelope.client.address,
+        "client_port": envelope.client.port,
+        "client_name": envelope.client.name,
+        "helo": envelope.client.helo,
+        "login": envelope.client.login,
+        "sender": envelope.sender,
+        "recipients": [recipient.address for recipient in envelope.recipients],
+        "removed": list(verdict.decision.removed),
+        "quarantine": verdict.quarantined_as,
+        "released": verdict.released,
+        "score": max((each.score for each in verdict.decision.outcomes if each.score is not None), default=None),
+        "viruses": [each.detail for each in verdict.findings if each.category is Category.VIRUS],
+        "failed": [each.check for each in verdict.findings if each.category is Category.FAILED],
+        "reply": record.reply,
+        "size_bytes": record.size,
+        "received_at": record.received_at,
+        "elapsed_ms": round(record.milliseconds, 1),
+    }
+
+
+def evidence(record: Record) -> dict[str, Any]:
+    """Return all that explains the answer, as a JSON object of plain values."""
+    verdict = record.verdict
+    return {
+        "version": EVIDENCE_VERSION,
+        **as_json(record),
+        "subject": record.subject,
+        "from": record.from_address,
+        "tls": record.envelope.client.tls,
+        "daemon": record.envelope.client.daemon,
+        "findings": [_finding(each) for each in verdict.findings],
+        "skipped": list(verdict.skipped),
+        "outcomes": [_outcome(each) for each in verdict.decision.outcomes],
+        "kept_for": list(verdict.decision.keep.recipients) if verdict.decision.keep else [],
+        "edits": [edit_words(each) for each in verdict.edits],
+    }
+
+
+def _finding(finding: Finding) -> dict[str, Any]:
+    return {
+        "check": finding.check,
+        "category": finding.category.word,
+        "minor": finding.minor,
+        "detail": finding.detail,
+        "score": finding.score,
+        "tests": [[name, points] for name, points in finding.tests],
+        "autolearn": finding.autolearn,
+        "on_failure": finding.on_failure.value if finding.category is Category.FAILED else None,
+        "server": finding.server,
+        "seconds": round(finding.seconds, 4),
+    }
+
+
+def _outcome(outcome: Outcome) -> dict[str, Any]:
+    policy = outcome.policy
+    return {
+        "recipient": outcome.address,
+        "is_local": outcome.recipient.is_local,
+        "destiny": outcome.destiny.value,
+        "category": outcome.category.word,
+        "blocking": outcome.blocking.word if outcome.blocking else None,
+        "categories": [each.word for each in sorted(outcome.categories, reverse=True)],
+        "score": outcome.score,
+        "levels": {
+            "tag": policy.spam_tag_level,
+            "tag2": policy.spam_tag2_level,
+            "tag3": policy.spam_tag3_level,
+            "kill": policy.spam_kill_level,
+        },
+        "loves": [each.word for each in sorted(outcome.categories, reverse=True) if policy.loves(each)],
+    }
+
+
+def edit_words(edit: Edit) -> str:
+    """Return an edit in words: ``insert X-Spam-Flag: YES``."""
+    match edit:
+        case RemoveRecipient(address):
+            return f"remove recipient <{printable(address, _ADDRESS_LIMIT)}>"
+        case RemoveField(name, index):
+            return f"remove {name} [{index}]"
+        case ChangeField(name, _, value):
+            return f"change {name}: {_one_line(value)}"
+        case InsertField(name, value):
+            return f"insert {name}: {_one_line(value)}"
+
+
+def _one_line(value: str) -> str:
+    return printable(" ".join(value.split()), 500)

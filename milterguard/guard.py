@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The story of one message: begin at the end of its header section, finish at the end of message.
+
+    begin → (checks run while the content arrives) → finish: findings → decide → keep → verdict
+    → the server answers → record
+
+Knows nothing of libmilter: ``milterguard scan`` tells the same story about a file.
+
+*Errors:* ``finish`` raises ContentError when the octets are gone; the session answers that, and
+whatever else is unexpected, with 451. A copy that cannot be kept becomes TEMPFAIL in here.
+"""
+
+import base64
+import hashlib
+import itertools
+import logging
+import os
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Protocol
+
+from milterguard.core import marks, reply, token
+from milterguard.core.decide import decide, is_settled
+from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.envelope import Client, Envelope, Traffic
+from milterguard.core.finding import Category, Finding
+from milterguard.core.message import Content, Field, Message
+from milterguard.core.report import Record
+from milterguard.core.text import decoded, printable
+from milterguard.core.verdict import Decision, Judged, RemoveField, Verdict
+from milterguard.errors import StoreError
+from milterguard.scan import Running, Scan, Scanned
+
+log = logging.getLogger(__name__)
+
+_RESERVE_SECONDS = 2.0
+"""Kept of the deadline for deciding and for a durable copy, once the checks are over."""
+
+
+class Keeper(Protocol):
+    """Makes the copy that has to be durable before anything is answered (``effects/keep.py``)."""
+
+    def keep(self, message: Message, decision: Decision, findings: Sequence[Finding]) -> str:
+        """Return the copy's location. Raises StoreError."""
+        ...
+
+
+class Recorder(Protocol):
+    """Takes the record of an answered message; may lose it, must not raise or block (``effects/*``)."""
+
+    def submit(self, record: Record) -> None: ...
+
+
+class PolicySource(Protocol):
+    """Knows what each recipient wants (``lookup/policies.py``)."""
+
+    def traffic(self, client: Client) -> Traffic: ...
+
+    def judged(self, address: str, *, parameters: tuple[str, ...], traffic: Traffic) -> Judged: ...
+
+
+class Gate(Protocol):
+    """Knows which release tokens are ours and unused (``store/tokens.py``)."""
+
+    @property
+    def key(self) -> bytes: ...
+
+    def use_once(self, digest: str, expires: float) -> bool:
+        """Mark a token as used, durably; False if it was. Raises StoreError."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What holds for the whole site rather than for one recipient."""
+
+    deadline_seconds: float = 25.0
+    mixed_recipients: Mixed = Mixed.REMOVE
+    contact: str = ""
+    style: marks.Style = marks.Style()
+
+
+@dataclass(slots=True)
+class Job:
+    """One message in work."""
+
+    message: Message
+    judged: tuple[Judged, ...]
+    deadline: float
+    """On the monotonic clock: when the MTA must have its answer."""
+    started: float
+    running: Running | None
+    token: token.Token | None = field(default=None)
+
+
+class Guard:
+    """Everything a worker needs to judge mail. Shared by all its sessions."""
+
+    def __init__(
+        self,
+        policies: PolicySource,
+        scan: Scan,
+        *,
+        keeper: Keeper,
+        recorders: Sequence[Recorder],
+        rules: Rules,
+        gate: Gate | None = None,
+    ) -> None:
+        self.rules = rules
+        self._policies = policies
+        self._scan = scan
+        self._keeper = keeper
+        self._recorders = tuple(recorders)
+        self._gate = gate
+        self._count = itertools.count(1)
+
+    def traffic(self, client: Client) -> Traffic:
+        return self._policies.traffic(client)
+
+    def judged(self, address: str, *, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
+        """Return a recipient with the policy that holds for him."""
+        return self._policies.judged(address, parameters=parameters, traffic=traffic)
+
+    def wants_split(self, first: Judged, other: Judged, traffic: Traffic) -> bool:
+        """Whether ``other`` must come in a transaction of his own (D1, ``mixed_recipients = "split"``).
+
+        Never for own or authenticated clients: a mail program shows a deferred recipient as an error.
+        """
+        is_split = self.rules.mixed_recipients is Mixed.SPLIT and traffic is Traffic.INBOUND
+        return is_split and (first.policy != other.policy or first.recipient.is_local != other.recipient.is_local)
+
+    def message(self, envelope: Envelope, fields: Sequence[Field], content: Content) -> Message:
+        """Return a message with ids of its own, received now."""
+        return Message(
+            mail_id=new_mail_id(),
+            log_id=f"{os.getpid():05d}-{next(self._count):02d}",
+            received_at=time.time(),
+            envelope=envelope,
+            fields=tuple(fields),
+            content=content,
+        )
+
+    def begin(self, message: Message, judged: Sequence[Judged]) -> Job:
+        """Start the checks of a message whose content may still be arriving."""
+        started = time.monotonic()
+        deadline = started + self.rules.deadline_seconds
+        released = self._released(message)
+        reserve = min(_RESERVE_SECONDS, self.rules.deadline_seconds / 4)
+        running = None if released else self._scan.begin(message, deadline - reserve)
+        return Job(message, tuple(judged), deadline=deadline, started=started, running=running, token=released)
+
+    def finish(self, job: Job) -> Verdict:
+        """Return the verdict, its copy kept. Blocks until the checks are over, at most to the deadline."""
+        if job.running is None:
+            return self._let_pass_once(job)
+        scanned = self._scan.finish(job.running, lambda findings: is_settled(findings, job.judged))
+        decision = decide(scanned.findings, job.judged, mixed=self.rules.mixed_recipients)
+        location = ""
+        if decision.keep is not None:
+            try:
+                location = self._keeper.keep(job.message, decision, scanned.findings)
+            except StoreError as error:
+                log.warning("(%s) no copy could be kept: %s", job.message.log_id, error)
+                return self._not_stored(job, decision, scanned)
+        return self._verdict(job, decision, scanned, location=location)
+
+    def abandon(self, job: Job) -> None:
+        """Stop what still runs: the session is gone, or the deadline over. Idempotent."""
+        if job.running is not None:
+            job.running.budget.cancel()
+
+    def record(self, job: Job, verdict: Verdict, *, answer: Destiny, reply_line: str) -> None:
+        """Hand the answered message to journal and log. Never raises."""
+        message = job.message
+        record = Record(
+            mail_id=message.mail_id,
+            log_id=message.log_id,
+            received_at=message.received_at,
+            envelope=message.envelope,
+            size=message.size(),
+            message_id=printable(decoded(message.first(b"Message-ID")), 255),
+            subject=printable(decoded(message.first(b"Subject")), 255),
+            from_address=printable(decoded(message.first(b"From")), 255),
+            verdict=verdict,
+            answer=answer,
+            reply=reply_line,
+            milliseconds=(time.monotonic() - job.started) * 1000,
+        )
+        for recorder in self._recorders:
+            recorder.submit(record)
+
+    def unchecked(self, job: Job, detail: str) -> Verdict:
+        """Return the verdict for a message whose own was never reached: 451, and why."""
+        finding = Finding("milterguard", Category.FAILED, "error", printable(detail))
+        decision = decide((finding,), job.judged, mixed=self.rules.mixed_recipients)
+        decision = replace(decision, answer=Destiny.TEMPFAIL, removed=(), keep=None)
+        return Verdict(decision, (finding,), reply=reply.unavailable(job.message.mail_id))
+
+    def close(self) -> None:
+        """Let running checks end."""
+        self._scan.close()
+
+    def _verdict(self, job: Job, decision: Decision, scanned: Scanned, *, location: str) -> Verdict:
+        mail_id = job.message.mail_id
+        return Verdict(
+            decision,
+            scanned.findings,
+            reply=reply.reply_for(decision, scanned.findings, mail_id=mail_id, contact=self.rules.contact),
+            edits=marks.edits_for(
+                job.message.fields,
+                decision,
+                scanned.findings,
+                mail_id=mail_id,
+                style=self._style(job.message),
+                is_stored=bool(location),
+            ),
+            quarantined_as=location,
+            skipped=scanned.skipped,
+        )
+
+    def _style(self, message: Message) -> marks.Style:
+        style = self.rules.style
+        return style if style.hostname else replace(style, hostname=message.envelope.mta or "localhost")
+
+    def _not_stored(self, job: Job, decision: Decision, scanned: Scanned) -> Verdict:
+        refused = replace(decision, answer=Destiny.TEMPFAIL, removed=(), keep=None)
+        return Verdict(refused, scanned.findings, reply=reply.not_stored(job.message.mail_id), skipped=scanned.skipped)
+
+    # --- released mail -----------------------------------------------------------------------
+
+    def _released(self, message: Message) -> token.Token | None:
+        """Return the token if an operator has released this message; forged ones are nothing."""
+        if self._gate is None:
+            return None
+        values = [
+            decoded(b" ".join(each.value.split())) for each in message.fields if each.is_named(b"X-Milterguard-Release")
+        ]
+        tokens = [each for each in (token.read(value, self._gate.key) for value in values) if each]
+        return tokens[0] if len(tokens) == 1 else None
+
+    def _let_pass_once(self, job: Job) -> Verdict:
+        """Return PASS for a released message whose token fits and is unused; REJECT otherwise."""
+        assert job.token is not None
+        assert self._gate is not None
+        decision = decide((), job.judged, mixed=self.rules.mixed_recipients)
+        try:
+            is_good = self._fits(job, job.token) and self._gate.use_once(job.token.digest, job.token.expires)
+        except StoreError as error:
+            log.warning("(%s) the use of a release token could not be marked: %s", job.message.log_id, error)
+            return self._not_stored(job, decision, Scanned(()))
+        if not is_good:
+            refused = replace(decision, answer=Destiny.REJECT)
+            text = f"Release token is used, expired or of another message, id={job.message.mail_id}"
+            return Verdict(refused, (), reply=reply.Reply(554, "5.7.0", text))
+        edits: tuple[RemoveField, ...] = marks.removals(job.message.fields, (marks.TOKEN_FIELD,))
+        return Verdict(decision, (), edits=edits, released=job.token.mail_id)
+
+    def _fits(self, job: Job, claim: token.Token) -> bool:
+        envelope = job.message.envelope
+        digest = body_digest(job.message.content, deadline=job.deadline)
+        bound = token.bind(envelope.sender, (each.address for each in envelope.recipients), digest)
+        return claim.bound == bound and time.time() <= claim.expires
+
+
+def body_digest(content: Content, *, deadline: float | None = None) -> str:
+    """Return the hexadecimal SHA-256 of a body. Raises ContentError."""
+    digest = hashlib.sha256()
+    reader = content.open(deadline=deadline)
+    try:
+        while block := reader.read(65536):
+            digest.update(block)
+    finally:
+        reader.close()
+    return digest.hexdigest()
+
+
+def new_mail_id(random: Callable[[int], bytes] = os.urandom) -> str:
+    """Return 12 characters of the URL-safe base64 alphabet, alphanumeric at both ends (amavis: mail_id)."""
+    while True:
+        mail_id = base64.urlsafe_b64encode(random(9)).decode("ascii")
+        if mail_id[0].isalnum() and mail_id[-1].isalnum():
+            return mail_id
