@@ -28,7 +28,7 @@ from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Content, Field, Message
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
-from milterguard.core.verdict import Decision, Judged, RemoveField, Verdict
+from milterguard.core.verdict import Decision, Judged, RemoveField, Reply, Verdict
 from milterguard.errors import StoreError
 from milterguard.scan import Running, Scan, Scanned
 
@@ -78,7 +78,7 @@ class Rules:
     deadline_seconds: float = 25.0
     mixed_recipients: Mixed = Mixed.REMOVE
     contact: str = ""
-    style: marks.Style = marks.Style()
+    style: marks.Style = field(default_factory=marks.Style)
 
 
 @dataclass(slots=True)
@@ -252,7 +252,7 @@ class Guard:
         if not is_good:
             refused = replace(decision, answer=Destiny.REJECT)
             text = f"Release token is used, expired or of another message, id={job.message.mail_id}"
-            return Verdict(refused, (), reply=reply.Reply(554, "5.7.0", text))
+            return Verdict(refused, (), reply=Reply(554, "5.7.0", text))
         edits: tuple[RemoveField, ...] = marks.removals(job.message.fields, (marks.TOKEN_FIELD,))
         return Verdict(decision, (), edits=edits, released=job.token.mail_id)
 
