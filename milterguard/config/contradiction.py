@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What no single type can tell: values that are no sockets, networks or paths, and values that exclude each other.
+
+Run on settings that the loader has converted, before anything uses them.
+
+*Errors:* ConfigError naming the origin of the setting that is wrong; where two settings contradict
+each other, that of the one which is not a default.
+"""
+
+import ipaddress
+import re
+import string
+from collections.abc import Iterable, Mapping
+from typing import Any, NoReturn
+
+from milterguard.config.pattern import check_domain
+from milterguard.config.schema import entries, value_of
+from milterguard.config.settings import RecipientRule, Settings
+from milterguard.config.socket import SocketKind, SocketSpec
+from milterguard.config.value import Mismatch, described, suggestion
+from milterguard.errors import ConfigError
+
+LEVELS = ("debug", "info", "warning", "error")
+FACILITIES = (
+    *("auth", "authpriv", "cron", "daemon", "ftp", "kern", "lpr", "mail", "news", "syslog", "user", "uucp"),
+    *(f"local{number}" for number in range(8)),
+)
+_TCP_OR_UNIX = (SocketKind.INET, SocketKind.INET6, SocketKind.UNIX)
+_PATHS = ("server.spool_directory", "checks.spamd.tls_ca_file")
+_FIELD_NAME = re.compile(r"[!-9;-~]{1,70}\Z")
+_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\Z")
+_STORE_URL = re.compile(r"(?P<dialect>[a-z][a-z0-9_]*(?:\+[a-z0-9_]+)?)://(?P<rest>.*)\Z", re.DOTALL)
+
+
+def check(settings: Settings, origins: Mapping[str, str]) -> None:
+    """Raise ConfigError for the first contradiction there is."""
+    checker = _Checker(settings, origins)
+    checker.sockets()
+    checker.local()
+    checker.limits()
+    checker.paths()
+    checker.words()
+    _check_rules(settings.recipients)
+
+
+class _Checker:
+    def __init__(self, settings: Settings, origins: Mapping[str, str]) -> None:
+        self._settings = settings
+        self._origins = origins
+
+    def sockets(self) -> None:
+        checks = self._settings.checks
+        self._check_sockets("server.listen", kinds=_TCP_OR_UNIX, needed=True)
+        self._check_sockets("checks.clamd.sockets", kinds=_TCP_OR_UNIX, needed=checks.clamd.enabled)
+        self._check_sockets("checks.spamd.sockets", kinds=tuple(SocketKind), needed=checks.spamd.enabled)
+        self._parse_socket("release.smtp", self._settings.release.smtp, kinds=_TCP_OR_UNIX)
+        if not 0 <= self._settings.server.socket_mode <= 0o777:
+            self._fail("server.socket_mode", expected="at most 0o777", got=oct(self._settings.server.socket_mode))
+
+    def local(self) -> None:
+        for domain in self._settings.local.domains:
+            try:
+                check_domain(domain)
+            except Mismatch as mismatch:
+                self._fail("local.domains", expected=mismatch.expected, got=mismatch.got)
+        for network in self._settings.local.networks:
+            self._check_network(network)
+        delimiter = self._settings.local.recipient_delimiter
+        if any(character not in string.punctuation or character in '@".' for character in delimiter):
+            self._fail("local.recipient_delimiter", expected='"+", "-" or the like', got=described(delimiter))
+
+    def limits(self) -> None:
+        server = self._settings.server
+        if server.max_messages_total < server.max_messages:
+            self._fail(
+                "server.max_messages_total",
+                "server.max_messages",
+                expected=f"max_messages_total not below max_messages ({server.max_messages})",
+                got=str(server.max_messages_total),
+            )
+        if server.progress_seconds >= server.deadline_seconds:
+            self._fail(
+                "server.progress_seconds",
+                "server.deadline_seconds",
+                expected=f"progress_seconds below deadline_seconds ({server.deadline_seconds:g})",
+                got=f"{server.progress_seconds:g}",
+            )
+
+    def paths(self) -> None:
+        for name in _PATHS:
+            path = self._value(name)
+            if path and not path.startswith("/"):
+                self._fail(name, expected="an absolute path, or nothing", got=described(path))
+        if not self._settings.server.state_directory.startswith("/"):
+            got = described(self._settings.server.state_directory)
+            self._fail("server.state_directory", expected="an absolute path", got=got)
+        if not self._settings.quarantine.store.startswith("file:/"):
+            got = described(self._settings.quarantine.store)
+            self._fail("quarantine.store", expected="file: with an absolute path", got=got)
+        self._check_store_url(self._settings.store.url)
+
+    def words(self) -> None:
+        log, headers = self._settings.log, self._settings.headers
+        for name, word, known in (("log.level", log.level, LEVELS), ("log.facility", log.facility, FACILITIES)):
+            if word not in known:
+                self._fail(name, expected="one of " + ", ".join(known), got=described(word) + suggestion(word, known))
+        if headers.alert_name and not _FIELD_NAME.match(headers.alert_name):
+            self._fail("headers.alert_name", expected="a field name without colon", got=described(headers.alert_name))
+        if headers.hostname and not (_HOST_NAME.match(headers.hostname) and len(headers.hostname) <= 253):
+            self._fail("headers.hostname", expected="a host name", got=described(headers.hostname))
+        if headers.spam_level_char and not (
+            "!" <= headers.spam_level_char <= "~" and len(headers.spam_level_char) == 1
+        ):
+            got = described(headers.spam_level_char)
+            self._fail("headers.spam_level_char", expected="one printable ASCII character, or nothing", got=got)
+
+    def _check_sockets(self, name: str, *, kinds: tuple[SocketKind, ...], needed: bool) -> None:
+        texts: tuple[str, ...] = self._value(name)
+        if needed and not texts:
+            self._fail(name, name.replace("sockets", "enabled"), expected="one socket at least", got="none")
+        seen: set[SocketSpec] = set()
+        for text in texts:
+            spec = self._parse_socket(name, text, kinds=kinds)
+            if spec in seen:
+                self._fail(name, expected="each socket once", got=f'"{spec}" twice')
+            seen.add(spec)
+
+    def _parse_socket(self, name: str, text: str, *, kinds: tuple[SocketKind, ...]) -> SocketSpec:
+        try:
+            spec = SocketSpec.parse(text)
+        except ValueError as error:
+            self._fail(name, expected=str(error), got=described(text))
+        if spec.kind not in kinds:
+            allowed = ", ".join(f"{kind}:" for kind in kinds)
+            self._fail(name, expected=f"one of {allowed}", got=described(text))
+        return spec
+
+    def _check_network(self, text: str) -> None:
+        try:
+            ipaddress.ip_network(text)
+        except ValueError:
+            expected = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address"
+            self._fail("local.networks", expected=expected, got=described(text) + _without_host_bits(text))
+
+    def _check_store_url(self, url: str) -> None:
+        """Refuse what cannot be an SQLAlchemy URL; its text may hold a password and is not shown."""
+        if not url:
+            return
+        found = _STORE_URL.match(url)
+        if found is None:
+            self._fail("store.url", expected="DIALECT://…, or nothing", got="something else (not shown)")
+        file = found["rest"].partition("?")[0]
+        if found["dialect"].startswith("sqlite") and file not in ("", "/:memory:") and not file.startswith("//"):
+            self._fail("store.url", expected="an absolute path: sqlite:////PATH, four slashes", got="a relative one")
+
+    def _value(self, name: str) -> Any:
+        return value_of(self._settings, entries()[name])
+
+    def _fail(self, *names: str, expected: str, got: str) -> NoReturn:
+        given = [name for name in names if self._origins.get(name, "default") != "default"]
+        name = (given or list(names))[0]
+        raise ConfigError(self._origins.get(name, "default"), name, expected=expected, got=got)
+
+
+def _without_host_bits(text: str) -> str:
+    try:
+        return f'; did you mean "{ipaddress.ip_network(text, strict=False)}"?'
+    except ValueError:
+        return ""
+
+
+def _check_rules(rules: Iterable[RecipientRule]) -> None:
+    """Refuse one recipient given two values for one key in one file; a later file may say otherwise."""
+    said: dict[tuple[str, str, str], object] = {}
+    for rule in rules:
+        file, _, number = rule.origin.rpartition(": [[recipient]] ")
+        for match in rule.match:
+            for key, value in rule.settings:
+                if said.setdefault((file, match.casefold(), key), value) != value:
+                    raise ConfigError(
+                        file, f"recipient[{number}].{key}", expected=f"one value for {match}", got="two that differ"
+                    )

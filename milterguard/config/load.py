@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings from where the operator put them: file, ``conf.d`` beside it, environment, in that order.
+
+What comes later wins, key by key; entries of ``[[recipient]]`` add up. Everything is checked before
+anything is used, so that a slip stops a reload and never a message.
+
+*Errors:* ConfigError with file, dotted key, what was expected and what was found, and never a secret.
+"""
+
+import re
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+from milterguard.config.contradiction import check
+from milterguard.config.environment import CONFIG_VARIABLE, read_environment
+from milterguard.config.pattern import check_recipient
+from milterguard.config.schema import Entry, build, entries, recipient_entries, sections
+from milterguard.config.settings import RecipientRule, Settings
+from milterguard.config.value import Mismatch, convert, described, suggestion
+from milterguard.core.text import printable
+from milterguard.errors import ConfigError
+
+DEFAULT_PATH = Path("/etc/milterguard/milterguard.toml")
+ORIGIN_DEFAULT = "default"
+_POSITION = re.compile(r" \(at (?:line (?P<line>[0-9]+), column (?P<column>[0-9]+)|end of document)\)\Z")
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """Settings, and where each of them comes from."""
+
+    settings: Settings
+    origins: Mapping[str, str]
+    """By dotted key: ``default``, a file's name, or ``environment NAME``."""
+
+
+def find_config(option: str | None, environ: Mapping[str, str]) -> Path | None:
+    """Return the file to load: ``--config``, else MILTERGUARD_CONFIG, else the one in ``/etc``.
+
+    None when nothing was named and there is nothing in ``/etc``: the defaults hold. A file that was
+    named is returned even if it does not exist, so that ``load`` complains.
+    """
+    named = option or environ.get(CONFIG_VARIABLE)
+    if named:
+        return Path(named)
+    return DEFAULT_PATH if _exists(DEFAULT_PATH) or _exists(DEFAULT_PATH.parent / "conf.d") else None
+
+
+def load(path: Path | None, *, environ: Mapping[str, str]) -> Loaded:
+    """Return the validated settings; ``path`` None reads no file. Raises ConfigError."""
+    collected = _Collected()
+    for file in _files(path):
+        collected.add_table(_table(file), str(file))
+    for entry, value, origin in read_environment(environ):
+        collected.set(entry, value, origin=origin)
+    settings = build(collected.values, tuple(collected.recipients))
+    check(settings, collected.origins)
+    return Loaded(settings, MappingProxyType(collected.origins))
+
+
+class _Collected:
+    """Values by dotted key while files and environment are laid over each other."""
+
+    def __init__(self) -> None:
+        self.values: dict[str, Any] = {}
+        self.origins: dict[str, str] = dict.fromkeys(entries(), ORIGIN_DEFAULT)
+        self.recipients: list[RecipientRule] = []
+
+    def set(self, entry: Entry, value: Any, *, origin: str) -> None:
+        self.values[entry.name] = value
+        self.origins[entry.name] = origin
+
+    def add_table(self, table: Mapping[str, Any], file: str, *, path: str = "") -> None:
+        """Take over a TOML table and those inside it; ``path`` is its dotted name."""
+        for key, value in table.items():
+            name = f"{path}.{key}" if path else key
+            entry = entries().get(name)
+            if entry is not None:
+                self.set(entry, _converted(entry, value, file=file, name=name), origin=file)
+            elif name == "recipient":
+                self._add_recipients(value, file)
+            elif any(section == name or section.startswith(f"{name}.") for section in sections()):
+                self.add_table(_as_table(value, file=file, name=name), file, path=name)
+            else:
+                raise _unknown_key(file, path, key=key)
+
+    def _add_recipients(self, value: Any, file: str) -> None:
+        if not isinstance(value, list):
+            raise ConfigError(file, "recipient", expected="[[recipient]], in double brackets", got=described(value))
+        for number, table in enumerate(value, start=1):
+            name = f"recipient[{number}]"
+            rule = _rule(_as_table(table, file=file, name=name), file=file, name=name)
+            self.recipients.append(rule)
+            shown = f"recipient[{len(self.recipients)}]"
+            self.origins.update({f"{shown}.{key}": file for key in ("match", *dict(rule.settings))})
+
+
+def _rule(table: Mapping[str, Any], *, file: str, name: str) -> RecipientRule:
+    match = table.get("match", [])
+    if not isinstance(match, list) or not match or not all(isinstance(item, str) for item in match):
+        got = described(match) if "match" in table and match != [] else "none"
+        raise ConfigError(file, f"{name}.match", expected="an array of recipients", got=got)
+    for item in match:
+        try:
+            check_recipient(item)
+        except Mismatch as mismatch:
+            raise ConfigError(file, f"{name}.match", expected=mismatch.expected, got=mismatch.got) from None
+    known = recipient_entries()
+    settings: list[tuple[str, object]] = []
+    for key, value in table.items():
+        if key == "match":
+            continue
+        if key not in known:
+            raise _unknown_recipient_key(file, name, key=key)
+        settings.append((key, _converted(known[key], value, file=file, name=f"{name}.{key}")))
+    return RecipientRule(tuple(match), tuple(settings), f"{file}: [[recipient]] {name[10:-1]}")
+
+
+def _converted(entry: Entry, value: Any, *, file: str, name: str) -> Any:
+    try:
+        return convert(entry, value)
+    except Mismatch as mismatch:
+        key = f"{name}.{mismatch.inner}" if mismatch.inner else name
+        raise ConfigError(file, key, expected=mismatch.expected, got=mismatch.got) from None
+
+
+def _as_table(value: Any, *, file: str, name: str) -> Mapping[str, Any]:
+    if not isinstance(value, Mapping):
+        raise ConfigError(file, name, expected="a table", got=described(value))
+    return value
+
+
+def _unknown_key(file: str, path: str, *, key: str) -> ConfigError:
+    expected = f"a key of [{path}]" if path else "one of the sections " + ", ".join(f"[{name}]" for name in sections())
+    near = suggestion(key, _known_in(path)) or _elsewhere(key)
+    return ConfigError(file, _shown(path, key), expected=expected, got=f"an unknown key{near}")
+
+
+def _unknown_recipient_key(file: str, name: str, *, key: str) -> ConfigError:
+    if f"policy.{key}" in entries():
+        return ConfigError(file, f"{name}.{key}", expected="a key that holds for one recipient", got="one for [policy]")
+    near = suggestion(key, [*recipient_entries(), "match"]) or _elsewhere(key)
+    return ConfigError(file, _shown(name, key), expected="a policy key", got=f"an unknown key{near}")
+
+
+def _known_in(path: str) -> Sequence[str]:
+    """Return the keys and sections directly below a dotted name."""
+    start = f"{path}." if path else ""
+    known = [name.removeprefix(start).partition(".")[0] for name in entries() if name.startswith(start)]
+    return [*dict.fromkeys(known), *([] if path else ["recipient"])]
+
+
+def _elsewhere(key: str) -> str:
+    """Return a hint for a key that stands in the wrong section or has the name that amavis gave it."""
+    amavis = key.lstrip("$@%").lower()
+    for entry in entries().values():
+        if key == entry.key or amavis == entry.amavis.lstrip("$@%").lower():
+            return f'; did you mean "{entry.name}"?'
+    return ""
+
+
+def _shown(path: str, key: str) -> str:
+    return printable(f"{path}.{key}" if path else key, 100)
+
+
+def _exists(path: Path) -> bool:
+    try:
+        path.stat()
+    except FileNotFoundError:
+        return False
+    except OSError:
+        return True  # reading it will say what is wrong
+    return True
+
+
+def _files(path: Path | None) -> Iterator[Path]:
+    """Yield the file and those of ``conf.d`` beside it, in lexical order."""
+    if path is None:
+        return
+    yield path
+    directory = path.parent / "conf.d"
+    try:
+        names = sorted(item.name for item in directory.iterdir()) if _exists(directory) else []
+    except OSError as error:
+        raise ConfigError(str(directory), "", expected="a readable directory", got=error.strerror or "none") from None
+    for name in names:
+        if name.endswith(".toml") and not name.startswith("."):
+            yield directory / name
+
+
+def _table(file: Path) -> Mapping[str, Any]:
+    try:
+        octets = file.read_bytes()
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "no file name"
+        raise ConfigError(str(file), "", expected="a readable file", got=reason) from None
+    try:
+        text = octets.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        where = _place(octets[: error.start].decode("utf-8", "replace"))
+        raise ConfigError(str(file), "", expected="UTF-8", got=f"other octets at {where}") from None
+    try:
+        return tomllib.loads(text)
+    except RecursionError:
+        raise ConfigError(str(file), "", expected="TOML", got="brackets nested too deep") from None
+    except ValueError as error:
+        raise ConfigError(str(file), "", expected="TOML", got=_broken(str(error), text)) from None
+
+
+def _broken(reason: str, text: str) -> str:
+    """Return what the TOML parser found, with line and column at the front."""
+    position = _POSITION.search(reason)
+    if position is None:
+        return printable(reason)
+    line, column = position["line"], position["column"]
+    where = f"line {line}, column {column}" if line else _place(text)
+    return f"at {where}: {printable(reason[: position.start()])}"
+
+
+def _place(before: str) -> str:
+    """Return line and column, from 1, of what follows this text."""
+    return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"
