@@ -135,8 +135,11 @@ def _alert(accepted: Sequence[Outcome], findings: Sequence[Finding]) -> str:
 
 def _spam_fields(local: Sequence[Outcome], findings: Sequence[Finding], style: Style) -> list[tuple[str, str]]:
     """Return the X-Spam fields when one of our recipients is at or above his tag level."""
-    tagged = [outcome for outcome in local if outcome.is_tagged]
     checks = [finding for finding in findings if finding.check == "spamd"]
+    is_failed = all(finding.category is Category.FAILED for finding in checks)
+    tagged = [
+        each for each in local if not each.policy.bypass_spam_checks and (each.is_tagged or (checks and is_failed))
+    ]
     if not tagged or not checks:
         return []
     score = max((each.score for each in tagged if each.score is not None), default=None)

@@ -14,7 +14,7 @@ from milterguard.core.finding import Category, Finding
 from milterguard.core.marks import score_text
 from milterguard.core.reply import category_words
 from milterguard.core.text import printable
-from milterguard.core.verdict import ChangeField, Edit, InsertField, Outcome, RemoveField, RemoveRecipient, Verdict
+from milterguard.core.verdict import ChangeField, Edit, Outcome, RemoveField, RemoveRecipient, Verdict
 
 EVIDENCE_VERSION = 1
 _ADDRESS_LIMIT = 320
@@ -225,8 +225,7 @@ def edit_words(edit: Edit) -> str:
             return f"remove {name} [{index}]"
         case ChangeField(name, _, value):
             return f"change {name}: {_one_line(value)}"
-        case InsertField(name, value):
-            return f"insert {name}: {_one_line(value)}"
+    return f"insert {edit.name}: {_one_line(edit.value)}"
 
 
 def _one_line(value: str) -> str:

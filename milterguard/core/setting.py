@@ -5,16 +5,15 @@ One place says name, type, default, unit and meaning of a setting; the loader va
 sample configuration and ``docs/settings.md`` are generated from it.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, field
+from collections.abc import Mapping
+from dataclasses import field
 from typing import Any
 
 
 def setting(
-    default: Any = MISSING,
-    help: str = "",  # noqa: A002  (what every manual calls it)
+    default: Any,
+    help: str,  # noqa: A002  (what every manual calls it)
     *,
-    factory: Callable[[], Any] | Any = MISSING,
     amavis: str = "",
     minimum: float | None = None,
     secret: bool = False,
@@ -32,6 +31,4 @@ def setting(
         "secret": secret,
         "per": per,
     }
-    if factory is not MISSING:
-        return field(default_factory=factory, metadata=metadata)
     return field(default=default, metadata=metadata)

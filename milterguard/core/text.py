@@ -9,13 +9,9 @@ All functions are total, linear and never raise.
 """
 
 import re
-import unicodedata
 from base64 import b64encode
 
 _SAFE_ASCII = re.compile(r"[ -~]*\Z")
-_UNSAFE = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-"""Unicode categories that are never shown: control, format (direction), surrogate, unassigned, line ends."""
-
 REPLY_LIMIT = 400
 FIELD_LINE_LIMIT = 76
 _WORD_OCTETS = 42
@@ -28,15 +24,9 @@ def printable(text: str, limit: int = 200) -> str:
     Unsafe characters become ``\\x{HEX}``; at most ``limit`` characters, an ellipsis marking a cut.
     """
     cut = text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
-    if _SAFE_ASCII.match(cut):
+    if cut.isprintable():
         return cut
-    return "".join(_shown(character) for character in cut)[: limit + 8 * limit]
-
-
-def _shown(character: str) -> str:
-    if unicodedata.category(character) in _UNSAFE:
-        return f"\\x{{{ord(character):X}}}"
-    return character
+    return "".join(each if each.isprintable() else f"\x{{{ord(each):X}}}" for each in cut)
 
 
 def ascii_printable(text: str, limit: int = REPLY_LIMIT) -> str:
@@ -64,7 +54,7 @@ def storable(text: str, limit: int = 255) -> str:
 
 def field_text(text: str, limit: int = 900) -> str:
     """Return text fit for a field body: one line, RFC 2047 encoded words when it is not ASCII."""
-    safe = "".join(character if unicodedata.category(character) not in _UNSAFE else " " for character in text[:limit])
+    safe = "".join(each if each.isprintable() else " " for each in text[:limit])
     if safe.isascii():
         return safe
     return _encoded_words(safe)

@@ -42,7 +42,7 @@ def _origin(envelope: Envelope) -> str:
     name = _word(client.name) or "unknown"
     address = _word(client.address) or "127.0.0.1"
     literal = f"IPv6:{address}" if ":" in address else address
-    return name if name == f"[{address}]" else f"{name} [{literal}]"
+    return f"[{literal}]" if name == f"[{address}]" else f"{name} [{literal}]"
 
 
 def _protocol(envelope: Envelope) -> str:

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the SMTP client is told."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from milterguard.core.decide import decide
+from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.finding import Category, Finding
+from milterguard.core.policy import Policy
+from milterguard.core.reply import category_words, not_stored, reply_for
+from tests.core.build import CLEAN, ENCRYPTED, NO_CLAMD, VIRUS, judged, points
+
+
+def replied(*findings: Finding, policy: Policy | None = None, contact: str = "") -> str:
+    decision = decide(findings, (judged(policy=policy),), mixed=Mixed.REMOVE)
+    return str(reply_for(decision, findings, mail_id="Abcdefghij12", contact=contact))
+
+
+REJECTS_ALL = Policy(unchecked_destiny=Destiny.REJECT, bad_header_destiny=Destiny.REJECT, forged_destiny=Destiny.REJECT)
+
+
+@pytest.mark.parametrize(
+    ("finding", "line"),
+    [
+        (VIRUS, "554 5.7.0 Rejected, id=Abcdefghij12 - INFECTED: Eicar-Test-Signature"),
+        (points(9.0), "554 5.7.0 Rejected, id=Abcdefghij12 - SPAM"),
+        (ENCRYPTED, "554 5.7.0 Rejected, id=Abcdefghij12 - UNCHECKED-ENCRYPTED"),
+        (Finding("x", Category.UNCHECKED), "554 5.7.0 Rejected, id=Abcdefghij12 - UNCHECKED"),
+        (Finding("x", Category.BANNED), "554 5.7.0 Rejected, id=Abcdefghij12 - BANNED"),
+        (Finding("x", Category.BAD_HEADER), "554 5.6.0 Rejected, id=Abcdefghij12 - BAD-HEADER"),
+        (Finding("x", Category.FORGED), "550 5.7.1 Rejected, id=Abcdefghij12 - FORGED"),
+        (Finding("x", Category.OVERSIZED), "552 5.3.4 Rejected, id=Abcdefghij12 - OVERSIZED"),
+        (NO_CLAMD, "451 4.7.1 Message could not be checked, try again later, id=Abcdefghij12"),
+        (CLEAN, "None"),
+    ],
+)
+def test_each_category_has_its_reply(finding: Finding, line: str) -> None:
+    """amavis' codes, short words, our id."""
+    assert replied(finding, policy=REJECTS_ALL) == line
+
+
+def test_the_contact_stands_at_the_end() -> None:
+    """Strangers learn whom to ask."""
+    assert replied(points(9.0), contact="see https://example.com/").endswith("SPAM; see https://example.com/")
+
+
+def test_a_copy_that_could_not_be_kept_is_a_451() -> None:
+    """Nothing about paths or disks."""
+    assert str(not_stored("Abcdefghij12")).startswith("451 4.3.0 ")
+
+
+@given(st.text(max_size=500), st.text(max_size=500))
+def test_no_text_of_others_breaks_a_reply(detail: str, contact: str) -> None:
+    """One line of printable ASCII, at most 512 octets with its codes."""
+    line = replied(Finding("clamd", Category.VIRUS, detail=detail), contact=contact)
+    assert len(line) <= 512
+    assert all(" " <= character <= "~" for character in line)
+
+
+def test_words_join_what_several_checks_found() -> None:
+    """Each name once, in the order of the checks."""
+    assert category_words(Category.VIRUS, [VIRUS, VIRUS, Finding("x", Category.VIRUS, detail="B")]) == (
+        "INFECTED: Eicar-Test-Signature, B"
+    )
+    assert category_words(Category.CLEAN, [CLEAN]) == "CLEAN"
