@@ -12,6 +12,7 @@ import re
 from base64 import b64encode
 
 _SAFE_ASCII = re.compile(r"[ -~]*\Z")
+
 REPLY_LIMIT = 400
 FIELD_LINE_LIMIT = 76
 _WORD_OCTETS = 42
@@ -26,7 +27,7 @@ def printable(text: str, limit: int = 200) -> str:
     cut = text if len(text) <= limit else text[: max(0, limit - 1)] + "…"
     if cut.isprintable():
         return cut
-    return "".join(each if each.isprintable() else f"\x{{{ord(each):X}}}" for each in cut)
+    return "".join(each if each.isprintable() else f"\\x{{{ord(each):X}}}" for each in cut)
 
 
 def ascii_printable(text: str, limit: int = REPLY_LIMIT) -> str:
