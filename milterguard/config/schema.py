@@ -61,6 +61,14 @@ def sections() -> tuple[str, ...]:
     return tuple(dict.fromkeys(entry.section for entry in entries().values()))
 
 
+def section_help(name: str) -> str:
+    """Return what a section is about: the first sentence of its dataclass."""
+    kind: Any = Settings
+    for part in name.split("."):
+        kind = get_type_hints(kind)[part]
+    return (kind.__doc__ or "").partition(". ")[0].rstrip(".") + "."
+
+
 def build(values: Mapping[str, Any], recipients: tuple[RecipientRule, ...]) -> Settings:
     """Return settings with these values by dotted name, all others at their defaults."""
     settings: Settings = _build(Settings, "", values=values, extra={"recipients": recipients})

@@ -18,8 +18,8 @@ from milterguard.core.setting import setting
 class OnFailure:
     """What a check's failure does, for each class of traffic: ``tempfail`` or ``pass``.
 
-    Written as one word for all, or as a table such as
-    ``{ inbound = "tempfail", originating = "pass" }``; what a table leaves out keeps its default.
+    Written as one word, or as a table such as ``{ inbound = "tempfail", originating = "pass" }``;
+    what a table leaves out keeps the check's default, and so does ``local`` with the word ``tempfail``.
     """
 
     inbound: Destiny = Destiny.TEMPFAIL

@@ -1,0 +1,218 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The settings written down: the sample file, the manual, and what holds at this moment and why.
+
+Everything comes from the metadata of ``settings.py``, so that file, manual and program cannot differ.
+``python -m milterguard.config.sample sample`` (or ``reference``) prints what ``make generate`` keeps
+as ``etc/milterguard.toml`` and ``docs/settings.md``.
+"""
+
+import json
+import sys
+import textwrap
+from collections.abc import Iterator, Sequence
+from enum import StrEnum
+from types import UnionType
+from typing import Any, get_args, get_origin
+
+from milterguard.config.load import Loaded
+from milterguard.config.pattern import RECIPIENT
+from milterguard.config.schema import Entry, entries, recipient_entries, section_help, sections, value_of
+from milterguard.config.settings import OnFailure
+from milterguard.config.value import UNSET, masked
+from milterguard.core.finding import Category
+
+_WIDTH = 100
+_HEAD = f"""\
+# Settings of milterguard, with all defaults: a line that starts with # and no blank shows one.
+# Behind this file come conf.d/*.toml beside it in lexical order, then the environment:
+# MILTERGUARD_SERVER_WORKERS for workers in [server], and with _FILE behind it the name of a file
+# that holds the value. What comes later wins. Units stand in the names.
+#
+# "milterguard check" tells what is wrong, "milterguard config show" what holds and where it is from.
+# A score level is switched off with "{UNSET}".
+"""
+_RECIPIENT = f"""\
+# What holds for one recipient, domain or list of them, laid over [policy]; as often as needed.
+# match: {RECIPIENT}.
+# The closest match that says something about a key decides, whatever the order in the files: first
+# the whole address, then without extension, then user@, then the domain, then its parents.
+#[[recipient]]
+#match = ["lover@example.com", "@lovers.example.net"]
+#spam_lover = true
+"""
+_REFERENCE_HEAD = """\
+# Settings
+
+<!-- Generated from milterguard/config/settings.py and milterguard/core/policy.py by `make generate`. -->
+
+milterguard reads `/etc/milterguard/milterguard.toml`, or the file that `--config` or `MILTERGUARD_CONFIG` names, then
+`conf.d/*.toml` beside it in lexical order, then the environment. What comes later wins, key by key.
+
+- An environment variable is named after section and key: `MILTERGUARD_CHECKS_CLAMD_SOCKETS` is `sockets` in
+  `[checks.clamd]`. Its value is written as in TOML; text needs no quotes and a list may be written with commas. With
+  `_FILE` behind the name it is the name of a file that holds the value: for secrets.
+- Unknown keys, values of the wrong type and settings that contradict each other are errors that name file, key, what
+  was expected and what was found; the exit status is 78.
+- A unit stands at the end of a name: `_seconds`, `_bytes`.
+- `milterguard config show` prints the value and the origin of each setting.
+"""
+_REFERENCE_RECIPIENT = """\
+## [[recipient]]
+
+What holds for one recipient, domain or list of them, laid over `[policy]`. The table may stand as often as needed, in
+any file.
+
+`match` is an array of `user@example.com`, `@example.com` (that domain only), `@.example.com` (with its subdomains),
+`user@` (in any domain) or `@.` (everybody). Case does not matter, and an internationalised domain may be written either
+way. For `User+Foo@Sub.Example.COM` these are looked up, and for each key the first entry that says something decides,
+whatever the order in the files:
+
+"""
+_RECIPIENT_ORDER = (
+    "user+foo@sub.example.com",
+    "user@sub.example.com",
+    "user+foo@",
+    "user@",
+    "@sub.example.com",
+    "@.sub.example.com",
+    "@.example.com",
+    "@.com",
+    "@.",
+)
+
+
+def sample() -> str:
+    """Return the commented sample file; it loads to exactly the defaults."""
+    return "\n".join([_HEAD, *(_sample_section(section) for section in sections()), _RECIPIENT])
+
+
+def reference() -> str:
+    """Return the manual of all settings in Markdown."""
+    order = "".join(f"{number}. `{key}`\n" for number, key in enumerate(_RECIPIENT_ORDER, start=1))
+    keys = textwrap.fill(
+        "Keys besides `match`, with the meaning they have in `[policy]`: "
+        + ", ".join(f"`{key}`" for key in recipient_entries())
+        + ".",
+        width=120,
+        break_on_hyphens=False,
+    )
+    tables = [_reference_section(section) for section in sections()]
+    return "\n".join([_REFERENCE_HEAD, *tables, _REFERENCE_RECIPIENT + order, keys]) + "\n"
+
+
+def show(loaded: Loaded) -> list[tuple[str, str, str]]:
+    """Return every setting as dotted key, value in TOML and origin; secrets are masked."""
+    rows = [
+        (name, _shown(entry, value_of(loaded.settings, entry)), loaded.origins[name])
+        for name, entry in entries().items()
+    ]
+    for number, rule in enumerate(loaded.settings.recipients, start=1):
+        name = f"recipient[{number}]"
+        rows.append((f"{name}.match", _text(list(rule.match)), rule.origin))
+        rows.extend(
+            (f"{name}.{key}", _shown(recipient_entries()[key], value), rule.origin) for key, value in rule.settings
+        )
+    return rows
+
+
+def toml_value(entry: Entry, value: Any) -> str:
+    """Return a setting's value as it is written in the file."""
+    if entry.key.endswith("_mode"):
+        return f"0o{value:o}"
+    return _text(value)
+
+
+def main(arguments: Sequence[str]) -> int:
+    """Print ``sample`` or ``reference``; 64 (EX_USAGE) for anything else."""
+    printers = {"sample": sample, "reference": reference}
+    if len(arguments) != 1 or arguments[0] not in printers:
+        sys.stderr.write("usage: python -m milterguard.config.sample sample|reference\n")
+        return 64
+    sys.stdout.write(printers[arguments[0]]())
+    return 0
+
+
+def _sample_section(section: str) -> str:
+    lines = [f"# {section_help(section)}", f"[{section}]", ""]
+    for entry in _entries_of(section):
+        lines += textwrap.wrap(_meaning(entry), width=_WIDTH, initial_indent="# ", subsequent_indent="# ")
+        if entry.amavis:
+            lines.append(f"# amavis: {entry.amavis}")
+        lines += [f"#{entry.key} = {toml_value(entry, entry.default)}", ""]
+    return "\n".join(lines)
+
+
+def _reference_section(section: str) -> str:
+    lines = [
+        f"## [{section}]",
+        "",
+        section_help(section),
+        "",
+        "| Key | Type | Default | Meaning | amavis |",
+        "|---|---|---|---|---|",
+    ]
+    for entry in _entries_of(section):
+        amavis = f"`{entry.amavis}`" if entry.amavis else ""
+        default = f"`{toml_value(entry, entry.default)}`"
+        cells = (f"`{entry.key}`", _type_words(entry.kind), default, _meaning(entry), amavis)
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join([*lines, ""])
+
+
+def _entries_of(section: str) -> Iterator[Entry]:
+    return (entry for entry in entries().values() if entry.section == section)
+
+
+def _meaning(entry: Entry) -> str:
+    words = [entry.help]
+    if entry.minimum:
+        words.append(f"At least {entry.minimum:.12g}.")
+    if entry.section == "policy" and entry.per == "message":
+        words.append("Holds for the whole message: not in [[recipient]].")
+    return " ".join(words)
+
+
+def _type_words(kind: Any) -> str:
+    if isinstance(kind, UnionType):
+        return f'number or `"{UNSET}"`'
+    if get_origin(kind) is tuple:
+        return "array of categories" if get_args(kind)[0] is Category else "array of strings"
+    if kind is OnFailure:
+        return "word or table"
+    if issubclass(kind, StrEnum):
+        return ", ".join(f"`{word}`" for word in kind)
+    words: dict[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
+    return words[kind]
+
+
+def _shown(entry: Entry, value: Any) -> str:
+    if entry.is_secret and value and "://" not in value:
+        return '"***"'
+    return masked(toml_value(entry, value))
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return json.dumps(UNSET)
+    if isinstance(value, OnFailure):
+        return _on_failure_text(value)
+    if isinstance(value, Category):
+        return json.dumps(value.word)
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str):
+        return json.dumps(str(value), ensure_ascii=False)
+    if isinstance(value, tuple | list):
+        return f"[{', '.join(_text(item) for item in value)}]"
+    return str(value)
+
+
+def _on_failure_text(value: OnFailure) -> str:
+    traffics = {"inbound": value.inbound, "originating": value.originating, "local": value.local}
+    if set(traffics.values()) == {"pass"}:
+        return json.dumps("pass")
+    return "{ " + ", ".join(f'{traffic} = "{destiny}"' for traffic, destiny in traffics.items()) + " }"
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
