@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Which policy holds for a recipient, whether he is ours, and which way a message goes.
+
+``[policy]`` is overlaid with the entries of ``[[recipient]]`` that match. For each setting the
+closest entry that says something about it decides; the order in the file does not.
+
+*Source:* amavis: first defined answer wins, ``@local_domains_maps``, ``@mynetworks``, ``originating``.
+"""
+
+import ipaddress
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Any
+
+from milterguard.config.settings import RecipientRule, Settings
+from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.envelope import Client, Recipient, Traffic
+from milterguard.core.finding import Category
+from milterguard.core.policy import Policy
+from milterguard.core.verdict import Judged
+from milterguard.lookup.address import canonical_local_domain, canonical_match, domain_keys, match_keys, parse
+
+_NetworkAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
+_MAX_REMEMBERED = 4096
+"""Composed policies kept; more combinations of entries than that are composed again."""
+_DESTINIES = {
+    category: name for category in Category if (name := f"{category.word}_destiny") in Policy.__dataclass_fields__
+}
+
+
+class Policies:
+    """Answers about addresses and clients under one configuration. Safe to use from several threads.
+
+    Nothing in here raises, whatever the address: it comes from a stranger.
+    """
+
+    def __init__(self, settings: Settings) -> None:
+        self._policy = settings.policy
+        self._delimiter = settings.local.recipient_delimiter
+        self._domains = frozenset(canonical_local_domain(domain) for domain in settings.local.domains)
+        self._networks = tuple(ipaddress.ip_network(network) for network in settings.local.networks)
+        self._overlays = _overlays(settings.recipients)
+        self._composed: dict[tuple[Traffic, tuple[str, ...]], Policy] = {}
+
+    def is_local(self, address: str) -> bool:
+        """Whether mail for this address is ours to deliver.
+
+        ``postmaster`` without a domain is (RFC 5321 section 4.5.1): our MTA appends its own.
+        """
+        parts = parse(address)
+        if not parts.domain:
+            return bool(parts.user) and not address.endswith("@")
+        return not self._domains.isdisjoint(domain_keys(parts.domain))
+
+    def traffic(self, client: Client) -> Traffic:
+        """Return the direction a message from this client has.
+
+        Mail that did not come by SMTP is announced by Postfix as from ``localhost``, 127.0.0.1, port 0.
+        """
+        if client.is_authenticated:
+            return Traffic.ORIGINATING
+        address = _address(client.address)
+        if client.port == 0 and _is_this_machine(client, address):
+            return Traffic.LOCAL
+        return Traffic.ORIGINATING if address is not None and self._is_own(address) else Traffic.INBOUND
+
+    def judged(self, address: str, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
+        """Return the recipient with the policy that holds for him in this direction."""
+        recipient = Recipient(address, is_local=self.is_local(address), parameters=parameters)
+        return Judged(recipient, self.policy(address, traffic))
+
+    def policy(self, address: str, traffic: Traffic) -> Policy:
+        """Return ``[policy]`` with everything laid over it that holds for this address and direction."""
+        keys = match_keys(address, delimiter=self._delimiter) if self._overlays else ()
+        matched = tuple(key for key in keys if key in self._overlays)
+        composed = self._composed.get((traffic, matched))
+        if composed is None:
+            composed = self._compose(matched, traffic)
+            if len(self._composed) < _MAX_REMEMBERED:
+                self._composed[traffic, matched] = composed
+        return composed
+
+    def origins(self, address: str) -> Mapping[str, tuple[str, str]]:
+        """Return for each overlaid setting the key that matched and the entry it stands in."""
+        found: dict[str, tuple[str, str]] = {}
+        for key in match_keys(address, delimiter=self._delimiter):
+            for name, (_, origin) in self._overlays.get(key, {}).items():
+                found.setdefault(name, (key, origin))
+        return found
+
+    def _compose(self, matched: tuple[str, ...], traffic: Traffic) -> Policy:
+        settings: dict[str, Any] = {}
+        for key in reversed(matched):
+            settings.update({name: value for name, (value, _) in self._overlays[key].items()})
+        policy = replace(self._policy, **settings) if settings else self._policy
+        return _for_traffic(policy, traffic)
+
+    def _is_own(self, address: _NetworkAddress) -> bool:
+        return any(address in network for network in self._networks)
+
+
+def _overlays(rules: Iterable[RecipientRule]) -> Mapping[str, Mapping[str, tuple[object, str]]]:
+    """Return what is said about each key, with the entry that says it; a later entry says it better."""
+    overlays: dict[str, dict[str, tuple[object, str]]] = {}
+    for rule in rules:
+        for text in rule.match:
+            said = overlays.setdefault(canonical_match(text), {})
+            said.update({name: (value, rule.origin) for name, value in rule.settings})
+    return overlays
+
+
+def _for_traffic(policy: Policy, traffic: Traffic) -> Policy:
+    """Return the policy as it can be kept towards this kind of client (D1, D14)."""
+    if traffic is Traffic.INBOUND:
+        return policy
+    if policy.mixed_recipients is Mixed.SPLIT:
+        # 452 at RCPT is an error message to a mail program, and a message that stays to sendmail(1).
+        policy = replace(policy, mixed_recipients=Mixed.REMOVE)
+    return policy if traffic is Traffic.ORIGINATING else _without_refusals(policy)
+
+
+def _without_refusals(policy: Policy) -> Policy:
+    """Return a policy that discards, and keeps, what it would refuse: there is no client to tell.
+
+    Postfix would write a bounce for a rejected message, and pickup(8) would come back every second
+    with one that was deferred.
+    """
+    refused = {
+        category: name
+        for category, name in _DESTINIES.items()
+        if getattr(policy, name) in (Destiny.REJECT, Destiny.TEMPFAIL)
+    }
+    lost = tuple(category for category in policy.discard_without_copy if category not in refused)
+    destinies: dict[str, Any] = dict.fromkeys(refused.values(), Destiny.DISCARD)
+    return replace(policy, discard_without_copy=lost, **destinies) if refused else policy
+
+
+def _address(text: str) -> _NetworkAddress | None:
+    """Return the address, an IPv4 one also when it came as ``::ffff:192.0.2.1``; None for what is none."""
+    try:
+        address = ipaddress.ip_address(text.removeprefix("IPv6:"))
+    except ValueError:
+        return None
+    mapped = address.ipv4_mapped if address.version == 6 else None
+    return mapped or address
+
+
+def _is_this_machine(client: Client, address: _NetworkAddress | None) -> bool:
+    """Whether a client without a port is ``sendmail(1)``.
+
+    A stranger behind a proxy that does not tell his address has no port either, but is ``unknown``.
+    """
+    if not client.address:
+        return client.name in ("", "localhost")
+    return address is not None and address.is_loopback
