@@ -91,7 +91,8 @@ class Job:
     """On the monotonic clock: when the MTA must have its answer."""
     started: float
     running: Running | None
-    token: token.Token | None = field(default=None)
+    release: token.Token | None = None
+    """The authentic token it carries, if an operator released it."""
 
 
 class Guard:
@@ -148,7 +149,7 @@ class Guard:
         released = self._released(message)
         reserve = min(_RESERVE_SECONDS, self.rules.deadline_seconds / 4)
         running = None if released else self._scan.begin(message, deadline - reserve)
-        return Job(message, tuple(judged), deadline=deadline, started=started, running=running, token=released)
+        return Job(message, tuple(judged), deadline=deadline, started=started, running=running, release=released)
 
     def finish(self, job: Job) -> Verdict:
         """Return the verdict, its copy kept. Blocks until the checks are over, at most to the deadline."""
@@ -241,11 +242,11 @@ class Guard:
 
     def _let_pass_once(self, job: Job) -> Verdict:
         """Return PASS for a released message whose token fits and is unused; REJECT otherwise."""
-        assert job.token is not None
+        assert job.release is not None
         assert self._gate is not None
         decision = decide((), job.judged, mixed=self.rules.mixed_recipients)
         try:
-            is_good = self._fits(job, job.token) and self._gate.use_once(job.token.digest, job.token.expires)
+            is_good = self._fits(job, job.release) and self._gate.use_once(job.release.digest, job.release.expires)
         except StoreError as error:
             log.warning("(%s) the use of a release token could not be marked: %s", job.message.log_id, error)
             return self._not_stored(job, decision, Scanned(()))
@@ -254,7 +255,7 @@ class Guard:
             text = f"Release token is used, expired or of another message, id={job.message.mail_id}"
             return Verdict(refused, (), reply=Reply(554, "5.7.0", text))
         edits: tuple[RemoveField, ...] = marks.removals(job.message.fields, (marks.TOKEN_FIELD,))
-        return Verdict(decision, (), edits=edits, released=job.token.mail_id)
+        return Verdict(decision, (), edits=edits, released=job.release.mail_id)
 
     def _fits(self, job: Job, claim: token.Token) -> bool:
         envelope = job.message.envelope

@@ -1,0 +1,268 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The story of one message: checks, decision, kept copy, verdict, record."""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
+
+import pytest
+
+from milterguard.config.settings import OnFailure
+from milterguard.core import token
+from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.envelope import Client, Traffic
+from milterguard.core.finding import Category, Finding
+from milterguard.core.message import Message
+from milterguard.core.policy import Policy
+from milterguard.core.report import Record
+from milterguard.core.verdict import Decision, InsertField, Judged, RemoveField, Verdict
+from milterguard.errors import StoreError
+from milterguard.guard import Guard, Rules, body_digest, new_mail_id
+from milterguard.scan import Checked, Scan
+from tests.core.build import CLEAN, VIRUS, Octets, envelope, fields, judged, message, points
+from tests.test_scan import Doing, Run, raises, says
+
+KEY = b"k" * 32
+DISCARDS = Policy(virus_destiny=Destiny.DISCARD)
+
+
+class OnePolicy:
+    """Everybody is local and wants the same."""
+
+    def traffic(self, client: Client) -> Traffic:
+        return Traffic.ORIGINATING if client.is_authenticated else Traffic.INBOUND
+
+    def judged(self, address: str, *, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
+        return judged(address)
+
+
+class Copies:
+    """A keeper that notes what it was asked to keep, or cannot."""
+
+    def __init__(self, *, error: StoreError | None = None) -> None:
+        self.kept: list[Decision] = []
+        self._error = error
+
+    def keep(self, message: Message, decision: Decision, findings: Sequence[Finding]) -> str:
+        if self._error:
+            raise self._error
+        self.kept.append(decision)
+        return f"A/virus-{message.mail_id}"
+
+
+class Records:
+    """A recorder that keeps its records."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def submit(self, record: Record) -> None:
+        self.records.append(record)
+
+
+class Marks:
+    """Use marks in memory."""
+
+    key = KEY
+
+    def __init__(self, *, error: StoreError | None = None) -> None:
+        self._used: set[str] = set()
+        self._error = error
+
+    def use_once(self, digest: str, expires: float) -> bool:
+        if self._error:
+            raise self._error
+        is_first = digest not in self._used
+        self._used.add(digest)
+        return is_first
+
+
+class House:
+    """A guard with doors that a test can look at."""
+
+    def __init__(self, *checks: Run, keeper: Copies | None = None, gate: Marks | None = None, rules: Rules) -> None:
+        self.keeper = keeper or Copies()
+        self.records = Records()
+        names = ("clamd", "spamd")
+        self.scan = Scan(
+            [Checked(Doing(name, run), OnFailure()) for name, run in zip(names, checks, strict=False)], threads=8
+        )
+        self.guard = Guard(
+            OnePolicy(), self.scan, keeper=self.keeper, recorders=[self.records], rules=rules, gate=gate or Marks()
+        )
+
+    def verdict(self, seen: Message | None = None, *, to: tuple[Judged, ...] = (judged(),)) -> Verdict:
+        return self.guard.finish(self.guard.begin(seen or message(), to))
+
+
+MakeHouse = Callable[..., House]
+
+
+@pytest.fixture
+def house() -> Iterator[MakeHouse]:
+    """Make guards that are closed after the test."""
+    made: list[House] = []
+
+    def make(
+        *checks: Run, keeper: Copies | None = None, gate: Marks | None = None, rules: Rules | None = None
+    ) -> House:
+        made.append(House(*checks, keeper=keeper, gate=gate, rules=rules or Rules()))
+        return made[-1]
+
+    yield make
+    for each in made:
+        each.guard.close()
+
+
+def test_a_clean_message_passes_with_our_fields(house: MakeHouse) -> None:
+    """Scanned, decided, marked; nothing is kept."""
+    home = house(says(CLEAN), says(points(1.0)))
+    verdict = home.verdict()
+    assert verdict.answer is Destiny.PASS
+    assert verdict.reply is None
+    assert InsertField("X-Virus-Scanned", "milterguard at localhost") in verdict.edits
+    assert home.keeper.kept == []
+
+
+def test_our_name_is_the_mtas_unless_it_is_set(house: MakeHouse) -> None:
+    """[headers] hostname, else macro j."""
+    rules = Rules()
+    rules = replace(rules, style=replace(rules.style, hostname=""))
+    verdict = house(says(CLEAN), rules=rules).verdict()
+    assert InsertField("X-Virus-Scanned", "milterguard at mail.example.com") in verdict.edits
+
+
+def test_an_infected_message_is_rejected_with_our_id(house: MakeHouse) -> None:
+    """The reply names the virus and the mail id."""
+    verdict = house(says(VIRUS), says(points(1.0))).verdict()
+    assert str(verdict.reply) == "554 5.7.0 Rejected, id=Abcdefghij12 - INFECTED: Eicar-Test-Signature"
+
+
+def test_a_copy_is_kept_before_the_verdict_exists(house: MakeHouse) -> None:
+    """DISCARD: the verdict knows where the copy is."""
+    home = house(says(VIRUS))
+    verdict = home.verdict(to=(judged(policy=DISCARDS),))
+    assert verdict.answer is Destiny.DISCARD
+    assert verdict.quarantined_as == "A/virus-Abcdefghij12"
+    assert len(home.keeper.kept) == 1
+
+
+def test_a_copy_that_cannot_be_kept_makes_it_a_tempfail(house: MakeHouse) -> None:
+    """Nothing is discarded that is not kept."""
+    home = house(says(VIRUS), keeper=Copies(error=StoreError("disk full")))
+    verdict = home.verdict(to=(judged(policy=DISCARDS),))
+    assert verdict.answer is Destiny.TEMPFAIL
+    assert str(verdict.reply).startswith("451 4.3.0 ")
+    assert verdict.edits == ()
+
+
+def test_a_failing_scanner_is_a_tempfail(house: MakeHouse) -> None:
+    """clamd cannot: 451."""
+    verdict = house(raises(OSError("gone"))).verdict()
+    assert (verdict.answer, verdict.decision.category) == (Destiny.TEMPFAIL, Category.FAILED)
+    assert str(verdict.reply).startswith("451 4.7.1 ")
+
+
+def test_the_record_tells_what_was_answered(house: MakeHouse) -> None:
+    """Message facts, the verdict, the exact reply."""
+    home = house(says(CLEAN))
+    seen = message("From: a@b.example", "Subject: hé", "Message-ID: <1@b.example>")
+    job = home.guard.begin(seen, (judged(),))
+    verdict = home.guard.finish(job)
+    home.guard.record(job, verdict, answer=verdict.answer, reply_line="")
+    (record,) = home.records.records
+    assert (record.subject, record.message_id, record.from_address) == ("hé", "<1@b.example>", "a@b.example")
+    assert record.size == seen.size()
+    assert record.milliseconds > 0
+
+
+def test_a_message_that_never_got_a_verdict_is_a_tempfail(house: MakeHouse) -> None:
+    """The session's last resort."""
+    home = house(says(CLEAN))
+    job = home.guard.begin(message(), (judged(),))
+    home.guard.abandon(job)
+    verdict = home.guard.unchecked(job, "late")
+    assert verdict.answer is Destiny.TEMPFAIL
+    assert str(verdict.reply).startswith("451 4.7.1 ")
+
+
+def test_ids_are_new_and_safe_in_names(house: MakeHouse) -> None:
+    """12 characters, alphanumeric at both ends."""
+    guard = house().guard
+    first = guard.message(envelope(), fields("A: b"), Octets())
+    assert first.mail_id != guard.message(envelope(), fields("A: b"), Octets()).mail_id
+    assert abs(first.received_at - time.time()) < 60
+    rejected, taken = b"\xfb" + b"\0" * 8, b"\0" * 9
+    tries = iter([rejected, taken])
+    assert new_mail_id(lambda _size: next(tries)) == "AAAAAAAAAAAA"
+
+
+def test_traffic_and_policies_come_from_the_lookup(house: MakeHouse) -> None:
+    """The guard only hands the question on."""
+    guard = house().guard
+    assert guard.traffic(Client(login="user")) is Traffic.ORIGINATING
+    assert guard.judged("a@b.example", parameters=(), traffic=Traffic.INBOUND).recipient.address == "a@b.example"
+
+
+def test_recipients_of_another_policy_are_split_only_when_asked_and_only_for_strangers(house: MakeHouse) -> None:
+    """mixed_recipients = "split" never defers a recipient of our own users."""
+    guard = house(rules=Rules(mixed_recipients=Mixed.SPLIT)).guard
+    lover = judged("b@example.com", policy=Policy(spam_lover=True))
+    assert guard.wants_split(judged(), lover, Traffic.INBOUND)
+    assert guard.wants_split(judged(), judged("c@other.example", is_local=False), Traffic.INBOUND)
+    assert not guard.wants_split(judged(), judged("b@example.com"), Traffic.INBOUND)
+    assert not guard.wants_split(judged(), lover, Traffic.ORIGINATING)
+    assert not house().guard.wants_split(judged(), lover, Traffic.INBOUND)
+
+
+# --- released mail --------------------------------------------------------------------------------
+
+
+def released(*, expires: float | None = None, body: bytes = b"Hello.\r\n", to: str = "user@example.com") -> Message:
+    """Return a message that carries a token for the body ``Hello.`` and one recipient."""
+    bound = token.bind("sender@sender.example", ["user@example.com"], body_digest(Octets(b"Hello.\r\n")))
+    claim = token.Token("Zyxwvutsrq98", int(expires or time.time() + 60), "n" * 20, bound)
+    return message(f"X-Milterguard-Release: {token.issue(KEY, claim)}", "From: a@b.example", body=body, to=(to,))
+
+
+def test_a_released_message_passes_once_without_a_scan(house: MakeHouse) -> None:
+    """Its token is removed, nothing else is touched; the second time it is refused."""
+    home = house(says(VIRUS))
+    verdict = home.verdict(released())
+    assert (verdict.answer, verdict.released) == (Destiny.PASS, "Zyxwvutsrq98")
+    assert verdict.edits == (RemoveField("X-Milterguard-Release", 1),)
+    again = home.verdict(released())
+    assert str(again.reply).startswith("554 5.7.0 Release token is used, expired or of another message")
+    home.guard.abandon(home.guard.begin(released(), (judged(),)))
+
+
+@pytest.mark.parametrize(
+    "other", [released(expires=1.0), released(body=b"Other.\r\n"), released(to="somebody@example.com")]
+)
+def test_a_token_that_does_not_fit_is_refused(house: MakeHouse, other: Message) -> None:
+    """Expired, another body, another recipient."""
+    assert house(says(CLEAN)).verdict(other).answer is Destiny.REJECT
+
+
+def test_a_forged_or_doubled_token_is_scanned_like_all_mail(house: MakeHouse) -> None:
+    """A stranger's field is nothing, and goes."""
+    forged = message("X-Milterguard-Release: v=1; id=Zyxwvutsrq98", "From: a@b.example")
+    assert house(says(VIRUS)).verdict(forged).answer is Destiny.REJECT
+    assert RemoveField("X-Milterguard-Release", 1) in house(says(CLEAN)).verdict(forged).edits
+    twice = released()
+    twice = replace(twice, fields=twice.fields[:1] * 2)
+    assert house(says(VIRUS)).verdict(twice).decision.category is Category.VIRUS
+
+
+def test_a_use_that_cannot_be_marked_is_a_tempfail(house: MakeHouse) -> None:
+    """Passing it unmarked could deliver it twice."""
+    home = house(says(CLEAN), gate=Marks(error=StoreError("read-only")))
+    assert home.verdict(released()).answer is Destiny.TEMPFAIL
+
+
+def test_without_a_gate_nothing_is_released() -> None:
+    """No key, no token: the message is scanned."""
+    scan = Scan([Checked(Doing("clamd", says(VIRUS)), OnFailure())], threads=2)
+    guard = Guard(OnePolicy(), scan, keeper=Copies(), recorders=[], rules=Rules())
+    assert guard.finish(guard.begin(released(), (judged(),))).answer is Destiny.REJECT
+    guard.close()
