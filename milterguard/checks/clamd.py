@@ -21,7 +21,7 @@ from typing import cast
 
 from milterguard.checks.base import Budget
 from milterguard.checks.clamd_client import AnyClamd, Garbled, client
-from milterguard.checks.servers import FAIR_SECONDS, ServerFailure, Servers, Turn
+from milterguard.checks.servers import ServerFailure, Servers, Turn, too_slow
 from milterguard.config.settings import Clamd
 from milterguard.config.socket import SocketKind, SocketSpec
 from milterguard.core.finding import Category, Finding
@@ -119,7 +119,7 @@ class _Scan:
         try:
             send(patience)
         except TimeoutError as error:
-            raise self._too_slow("took no more content", patience) from error
+            raise too_slow("took no more content", patience, of=self._settings.timeout_seconds) from error
         except (OSError, Garbled):
             return False  # what clamd said before it hung up can still be read
         return True
@@ -129,7 +129,7 @@ class _Scan:
         try:
             return clamd.reply(patience)
         except TimeoutError as error:
-            raise self._too_slow("no answer", patience) from error
+            raise too_slow("no answer", patience, of=self._settings.timeout_seconds) from error
         except OSError as error:
             raise ServerFailure(CheckError, f"connection lost: {_reason(error)}") from error
         except Garbled as error:
@@ -137,10 +137,6 @@ class _Scan:
 
     def _patience(self) -> float:
         return self._turn.patience(self._budget, self._settings.timeout_seconds)
-
-    def _too_slow(self, what: str, patience: float) -> ServerFailure:
-        is_fair = patience >= min(FAIR_SECONDS, self._settings.timeout_seconds)
-        return ServerFailure(CheckTimeout, f"{what} in {patience:.1f} s", is_alive=not is_fair)
 
     def _stop_if_cancelled(self) -> None:
         if self._budget.is_cancelled:

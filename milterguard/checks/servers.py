@@ -36,6 +36,12 @@ class ServerFailure(Exception):  # noqa: N818
         self.kind, self.detail, self.is_alive = kind, detail, is_alive
 
 
+def too_slow(what: str, patience: float, *, of: float) -> ServerFailure:
+    """Return the failure of a server that was waited for ``patience`` seconds ``of`` those it has by its setting."""
+    is_to_blame = patience >= min(FAIR_SECONDS, of)
+    return ServerFailure(CheckTimeout, f"{what} in {patience:.1f} s", is_alive=not is_to_blame)
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """One server's turn with one message."""
