@@ -1,0 +1,93 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Fixtures of all tests: the private daemons, started once and only when a test asks for them.
+
+A daemon that is not installed or does not start is a failure, never a skip: ``make setup`` installs them.
+"""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.daemons import Clamd, Postfix, Sink, Spamd, private_folder
+from tests.daemons.postfix import forget_leftovers
+
+DAEMON_FIXTURES = {"daemon_folder", "shared_clamd", "shared_spamd", "shared_sink", "shared_postfix"}
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Marks what needs a real daemon, so that ``-m 'not daemons'`` is the fast run."""
+    for item in items:
+        if isinstance(item, pytest.Function) and not DAEMON_FIXTURES.isdisjoint(item.fixturenames):
+            item.add_marker(pytest.mark.daemons)
+
+
+@pytest.fixture(scope="session")
+def daemon_folder() -> Iterator[Path]:
+    """Holds the shared daemons; not pytest's own, which is closed to other users and has a long name."""
+    with private_folder() as folder:
+        yield folder
+
+
+@pytest.fixture(scope="session")
+def shared_clamd(daemon_folder: Path) -> Iterator[Clamd]:
+    with Clamd(daemon_folder / "clamd") as clamd:
+        yield clamd
+
+
+@pytest.fixture(scope="session")
+def shared_spamd(daemon_folder: Path) -> Iterator[Spamd]:
+    with Spamd(daemon_folder / "spamd") as spamd:
+        yield spamd
+
+
+@pytest.fixture(scope="session")
+def shared_sink(daemon_folder: Path) -> Iterator[Sink]:
+    with Sink() as sink:
+        yield sink
+
+
+@pytest.fixture(scope="session")
+def milter_socket(daemon_folder: Path) -> str:
+    """Where the shared Postfix looks for its milter; whatever a test starts there is asked."""
+    return f"unix:{daemon_folder / 'milter.sock'}"
+
+
+@pytest.fixture(scope="session")
+def shared_postfix(daemon_folder: Path, shared_sink: Sink, milter_socket: str) -> Iterator[Postfix]:
+    with Postfix(daemon_folder / "postfix", sink_port=shared_sink.port, milters=[milter_socket]) as postfix:
+        yield postfix
+
+
+@pytest.fixture
+def clamd(shared_clamd: Clamd) -> Iterator[Clamd]:
+    """A clamd that knows EICAR, well at the beginning whatever a test did to it before."""
+    shared_clamd.resume()
+    if not shared_clamd.is_running:
+        shared_clamd.restart()
+    yield shared_clamd
+    shared_clamd.resume()
+
+
+@pytest.fixture
+def spamd(shared_spamd: Spamd) -> Iterator[Spamd]:
+    """A spamd with local rules and points on demand, well at the beginning whatever a test did to it before."""
+    shared_spamd.resume()
+    if not shared_spamd.is_running:
+        shared_spamd.restart()
+    yield shared_spamd
+    shared_spamd.resume()
+
+
+@pytest.fixture
+def sink(shared_sink: Sink) -> Sink:
+    """The next hop of Postfix, empty."""
+    shared_sink.clear()
+    return shared_sink
+
+
+@pytest.fixture
+def postfix(shared_postfix: Postfix, sink: Sink) -> Iterator[Postfix]:
+    """A Postfix that asks whoever listens on ``milter_socket``; its queue is empty."""
+    yield shared_postfix
+    forget_leftovers(shared_postfix)
