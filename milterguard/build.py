@@ -1,0 +1,119 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Wires settings to a guard: the only place that knows every check, store and effect by name.
+
+A guard has threads, engines and sockets, so it is made after the fork, in each worker.
+
+*Errors:* ConfigError for settings that can never work. A quarantine or database that is merely
+broken at the moment is no error here: messages are answered with 451 or go without a record.
+"""
+
+import logging
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from milterguard.checks.clamd import ClamdCheck
+from milterguard.checks.spamd import SpamdCheck
+from milterguard.config.settings import Checks, Headers, Settings
+from milterguard.core.finding import Finding
+from milterguard.core.marks import Style
+from milterguard.core.message import Message
+from milterguard.core.verdict import Decision
+from milterguard.effects.journal import JournalWriter
+from milterguard.effects.keep import Keeper
+from milterguard.effects.log import LogRecorder
+from milterguard.errors import ConfigError, StoreError
+from milterguard.guard import Gate, Guard, Recorder, Rules
+from milterguard.guard import Keeper as AnyKeeper
+from milterguard.lookup.policies import Policies
+from milterguard.scan import Checked, Scan
+from milterguard.store.journal import Journal
+from milterguard.store.quarantine import FileQuarantine
+from milterguard.store.tokens import release_gate
+
+log = logging.getLogger(__name__)
+
+_MORE_THREADS = 8
+"""Checks whose message has been given up still hold a thread for a moment."""
+
+
+def _clamd(checks: Checks) -> Checked | None:
+    return Checked(ClamdCheck(checks.clamd), checks.clamd.on_failure) if checks.clamd.enabled else None
+
+
+def _spamd(checks: Checks) -> Checked | None:
+    return Checked(SpamdCheck(checks.spamd), checks.spamd.on_failure) if checks.spamd.enabled else None
+
+
+CHECKS: tuple[Callable[[Checks], Checked | None], ...] = (_clamd, _spamd)
+"""Every check, in the order of their findings."""
+
+
+def build_guard(settings: Settings) -> Guard:
+    """Return the guard of a worker. Call it after the fork. Raises ConfigError."""
+    recorders: list[Recorder] = [LogRecorder(settings.log)]
+    if settings.store.url:
+        url = settings.store.url
+        recorders.insert(0, JournalWriter(lambda: Journal(url), queue_records=settings.store.queue_records))
+    return _wired(settings, Keeper(open_quarantine(settings)), recorders=recorders, gate=_gate(settings))
+
+
+def build_trial_guard(settings: Settings, recorder: Recorder) -> Guard:
+    """Return a guard that judges as a worker's would, but keeps nothing and writes nothing down."""
+    return _wired(settings, _KeepsNothing(), recorders=[recorder], gate=None)
+
+
+def open_quarantine(settings: Settings) -> FileQuarantine:
+    """Return the quarantine of ``[quarantine] store``. Raises ConfigError."""
+    kind, _, path = settings.quarantine.store.partition(":")
+    if kind != "file" or not path.startswith("/"):
+        raise ConfigError("settings", "quarantine.store", expected="file:/PATH", got=settings.quarantine.store)
+    return FileQuarantine(Path(path))
+
+
+def _wired(settings: Settings, keeper: AnyKeeper, *, recorders: Sequence[Recorder], gate: Gate | None) -> Guard:
+    checks = [checked for make in CHECKS if (checked := make(settings.checks)) is not None]
+    threads = settings.server.max_messages * max(1, len(checks)) + _MORE_THREADS
+    return Guard(
+        Policies(settings),
+        Scan(checks, threads=threads),
+        keeper=keeper,
+        recorders=recorders,
+        rules=_rules(settings),
+        gate=gate,
+    )
+
+
+def _rules(settings: Settings) -> Rules:
+    return Rules(
+        deadline_seconds=settings.server.deadline_seconds,
+        mixed_recipients=settings.policy.mixed_recipients,
+        contact=settings.policy.contact,
+        style=_style(settings.headers),
+    )
+
+
+def _style(headers: Headers) -> Style:
+    """Return how our fields look; without a host name the MTA's is taken for each message."""
+    return Style(
+        virus_scanned=headers.virus_scanned,
+        hostname=headers.hostname,
+        alert_name=headers.alert_name,
+        level_char=headers.spam_level_char,
+    )
+
+
+def _gate(settings: Settings) -> Gate | None:
+    """Return the gate for released mail; None when its key cannot be had: then it is scanned like all mail."""
+    try:
+        return release_gate(Path(settings.server.state_directory))
+    except StoreError as error:
+        log.warning("released mail will not be recognised: %s", error)
+        return None
+
+
+class _KeepsNothing:
+    """A keeper for trials."""
+
+    def keep(self, message: Message, decision: Decision, findings: Sequence[Finding]) -> str:
+        del message, decision, findings
+        return ""

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Options that every command has, before its name and after it, and the settings they lead to."""
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from milterguard.config.load import Loaded
+
+F = TypeVar("F", bound=Callable[..., object])
+
+_CONFIG = "milterguard.config"
+
+
+def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
+    """Keep the file named last: behind the command's name counts more than before it."""
+    del parameter
+    if value is not None:
+        ctx.meta[_CONFIG] = value
+
+
+def common_options(function: F) -> F:
+    """Add ``--config`` and ``--debug``; both are kept in the context, not handed to the function."""
+    options = (
+        click.option(
+            "--config",
+            metavar="FILE",
+            type=click.Path(),
+            expose_value=False,
+            callback=_remember,
+            help="Configuration file.",
+        ),
+        click.option("--debug", is_flag=True, expose_value=False, help="Show where an error comes from."),
+    )
+    for option in reversed(options):
+        function = option(function)
+    return function
+
+
+def config_path() -> Path | None:
+    """Return the configuration file that holds for this call; None: there is none, the defaults hold."""
+    from milterguard.config.load import find_config
+
+    return find_config(click.get_current_context().meta.get(_CONFIG), os.environ)
+
+
+def loaded() -> "Loaded":
+    """Return the settings with their origins. Raises ConfigError."""
+    from milterguard.config.load import load
+
+    return load(config_path(), environ=os.environ)
+
+
+def json_option(function: F) -> F:
+    """Add ``--json``, handed over as ``as_json``."""
+    return click.option("--json", "as_json", is_flag=True, help="Print JSON for programs.")(function)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How commands print: tables with lines on a terminal, aligned text for pipes, JSON for programs.
+
+Everything goes through ``core.text.printable``: what is shown comes from strangers.
+"""
+
+import json
+import os
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Any
+
+import click
+
+from milterguard.core.text import printable
+
+_CELL_LIMIT = 400
+
+
+def is_terminal() -> bool:
+    """Whether a human looks at standard output, on something that can draw."""
+    return sys.stdout.isatty() and os.environ.get("TERM", "") != "dumb"
+
+
+def say(text: str = "", *, limit: int = 2000) -> None:
+    """Print one line."""
+    click.echo(printable(text, limit))
+
+
+def as_json(value: Any) -> None:
+    """Print a value for programs; ASCII only, so that no terminal and no locale is surprised."""
+    click.echo(json.dumps(value, indent=2, ensure_ascii=True, sort_keys=False, default=str))
+
+
+def table(heads: Sequence[str], rows: Sequence[Sequence[str]], *, styles: Sequence[str] = ()) -> None:
+    """Print rows under heads; ``styles`` names a colour for each row, used on a terminal only."""
+    cells = [[printable(cell, _CELL_LIMIT) for cell in row] for row in rows]
+    if is_terminal():
+        _drawn(heads, cells, styles)
+    else:
+        _aligned(heads, cells)
+
+
+def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence[str]) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    drawing = Table(box=box.SIMPLE_HEAD, header_style="bold")
+    for head in heads:
+        drawing.add_column(head, overflow="fold")
+    for index, row in enumerate(rows):
+        drawing.add_row(*(Text(cell) for cell in row), style=styles[index] if index < len(styles) else None)
+    Console(highlight=False).print(drawing)
+
+
+def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:
+    lines = [[head.upper() for head in heads], *rows]
+    widths = [max(len(line[column]) for line in lines) for column in range(len(heads))]
+    for line in lines:
+        click.echo("  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip())
+
+
+def pairs(rows: Sequence[tuple[str, str]], *, indent: str = "") -> None:
+    """Print names and values under each other; rows without a value are left out."""
+    shown = [(name, value) for name, value in rows if value]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        click.echo(f"{indent}{name.ljust(width)}  {printable(value, 2000)}")
+
+
+def moment(seconds: float) -> str:
+    """Return local time with its offset: ``2026-11-20 17:55:29 +0100``. Never raises."""
+    try:
+        return datetime.fromtimestamp(seconds, UTC).astimezone().strftime("%Y-%m-%d %H:%M:%S %z")
+    except (ValueError, OverflowError, OSError):
+        return "?"
+
+
+def octets(count: int) -> str:
+    """Return a size for people: ``512 B``, ``1.2 MB`` (powers of 1000)."""
+    size = float(count)
+    for unit in ("B", "kB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}" if unit == "B" else f"{size:.1f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
