@@ -157,6 +157,8 @@ _BRACKETS = dict.fromkeys(map(ord, "<>"))
 def _finding(response: Response, *, sample: _Sample, server: str, seconds: float) -> Finding:
     """Return what the answer says; raises ServerFailure when it has no usable score."""
     spam = response.headers.get("Spam")
+    if "Content-length" not in response.headers:
+        raise ServerFailure(CheckError, "bad answer: no length")  # may have been cut anywhere
     if spam is None or not (is_points(spam.score) and is_points(spam.threshold)):
         raise ServerFailure(CheckError, "bad answer: no score")
     report = parse_report(response.body)
