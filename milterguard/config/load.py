@@ -136,14 +136,14 @@ def _as_table(value: Any, *, file: str, name: str) -> Mapping[str, Any]:
 
 def _unknown_key(file: str, path: str, *, key: str) -> ConfigError:
     expected = f"a key of [{path}]" if path else "one of the sections " + ", ".join(f"[{name}]" for name in sections())
-    near = suggestion(key, _known_in(path)) or _elsewhere(key)
+    near = _elsewhere(key) or suggestion(key, _known_in(path))
     return ConfigError(file, _shown(path, key), expected=expected, got=f"an unknown key{near}")
 
 
 def _unknown_recipient_key(file: str, name: str, *, key: str) -> ConfigError:
     if f"policy.{key}" in entries():
         return ConfigError(file, f"{name}.{key}", expected="a key that holds for one recipient", got="one for [policy]")
-    near = suggestion(key, [*recipient_entries(), "match"]) or _elsewhere(key)
+    near = _elsewhere(key) or suggestion(key, [*recipient_entries(), "match"])
     return ConfigError(file, _shown(name, key), expected="a policy key", got=f"an unknown key{near}")
 
 

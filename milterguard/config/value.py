@@ -70,8 +70,10 @@ def described(value: Any) -> str:
         return f'"{printable(masked(value), 80)}"'
     if isinstance(value, bool):
         return str(value).lower()
-    if isinstance(value, int | float):
-        return printable(f"{value:.6g}" if isinstance(value, float) or abs(value) >= 10**18 else str(value), 40)
+    if isinstance(value, int):
+        return str(value) if abs(value) < 10**18 else "a number of more than 18 digits"
+    if isinstance(value, float):
+        return f"{value:.6g}"
     return _kind_of(value)
 
 
