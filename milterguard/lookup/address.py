@@ -15,6 +15,8 @@ from dataclasses import dataclass
 MAX_SUFFIXES = 20
 """At most so many ``.domain`` keys, the shortest ones: a name with a thousand labels is an attack."""
 _LONGEST_LABEL = 63
+_LONGEST_DOMAIN = 1024
+"""Characters; the DNS has 253 octets at most (RFC 1035 section 2.3.4), so what is longer is only folded."""
 _DOTS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
 """What users of other scripts type for a dot (RFC 3490 section 3.1, kept by UTS 46)."""
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
@@ -99,6 +101,8 @@ def canonical_domain(domain: str) -> str:
     """Return a domain as it is compared: lower case, A-labels, no dots at the end. Never raises."""
     if domain.isascii():
         return domain.lower().rstrip(".")
+    if len(domain) > _LONGEST_DOMAIN:
+        return domain.casefold().rstrip(".")
     return ".".join(_label(label) for label in domain.translate(_DOTS).rstrip(".").split("."))
 
 

@@ -220,7 +220,7 @@ def test_canonical_domains_are_stable(domain: str) -> None:
 def test_time_is_linear(piece: str) -> None:
     """A megabyte of an attacker's address takes a moment, not minutes."""
     address = "u@" + piece * (1_000_000 // len(piece))
-    started = time.perf_counter()
+    started = time.process_time()
     match_keys(address, delimiter="+-")
     match_keys(f"{address}@example.com", delimiter="+-")
-    assert time.perf_counter() - started < 10
+    assert time.process_time() - started < 10
