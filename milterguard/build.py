@@ -8,19 +8,23 @@ broken at the moment is no error here: messages are answered with 451 or go with
 """
 
 import logging
+import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from milterguard.checks.clamd import ClamdCheck
 from milterguard.checks.spamd import SpamdCheck
 from milterguard.config.settings import Checks, Headers, Settings
+from milterguard.config.socket import SocketSpec
 from milterguard.core.finding import Finding
 from milterguard.core.marks import Style
 from milterguard.core.message import Message
+from milterguard.core.report import Record
 from milterguard.core.verdict import Decision
 from milterguard.effects.journal import JournalWriter
 from milterguard.effects.keep import Keeper
-from milterguard.effects.log import LogRecorder
+from milterguard.effects.log import log_record
+from milterguard.effects.release import Releaser
 from milterguard.errors import ConfigError, StoreError
 from milterguard.guard import Gate, Guard, Recorder, Rules
 from milterguard.guard import Keeper as AnyKeeper
@@ -34,6 +38,8 @@ log = logging.getLogger(__name__)
 
 _MORE_THREADS = 8
 """Checks whose message has been given up still hold a thread for a moment."""
+
+_JOURNAL_CLOSE_SECONDS = 5.0
 
 
 def _clamd(checks: Checks) -> Checked | None:
@@ -50,11 +56,18 @@ CHECKS: tuple[Callable[[Checks], Checked | None], ...] = (_clamd, _spamd)
 
 def build_guard(settings: Settings) -> Guard:
     """Return the guard of a worker. Call it after the fork. Raises ConfigError."""
-    recorders: list[Recorder] = [LogRecorder(settings.log)]
-    if settings.store.url:
-        url = settings.store.url
-        recorders.insert(0, JournalWriter(lambda: Journal(url), queue_records=settings.store.queue_records))
-    return _wired(settings, Keeper(open_quarantine(settings)), recorders=recorders, gate=_gate(settings))
+    keeper = Keeper(open_quarantine(settings))
+    url = settings.store.url
+    if not url:
+        return _wired(settings, keeper, recorders=[_MailLog()], gate=_gate(settings))
+    journal = JournalWriter(lambda: Journal(url), queue_records=settings.store.queue_records)
+    return _wired(
+        settings,
+        keeper,
+        recorders=[journal, _MailLog()],
+        gate=_gate(settings),
+        closing=[lambda: journal.close(_JOURNAL_CLOSE_SECONDS)],
+    )
 
 
 def build_trial_guard(settings: Settings, recorder: Recorder) -> Guard:
@@ -70,7 +83,30 @@ def open_quarantine(settings: Settings) -> FileQuarantine:
     return FileQuarantine(Path(path))
 
 
-def _wired(settings: Settings, keeper: AnyKeeper, *, recorders: Sequence[Recorder], gate: Gate | None) -> Guard:
+def build_releaser(settings: Settings) -> Releaser:
+    """Return what gives quarantined mail back. Raises ConfigError, StoreError."""
+    try:
+        smtp = SocketSpec.parse(settings.release.smtp)
+    except ValueError as error:
+        raise ConfigError("settings", "release.smtp", expected=str(error), got=settings.release.smtp) from error
+    return Releaser(
+        open_quarantine(settings),
+        release_gate(Path(settings.server.state_directory)),
+        smtp=smtp,
+        hostname=settings.headers.hostname or socket.gethostname(),
+        token_seconds=settings.release.token_seconds,
+        timeout_seconds=settings.release.timeout_seconds,
+    )
+
+
+def _wired(
+    settings: Settings,
+    keeper: AnyKeeper,
+    *,
+    recorders: Sequence[Recorder],
+    gate: Gate | None,
+    closing: Sequence[Callable[[], None]] = (),
+) -> Guard:
     checks = [checked for make in CHECKS if (checked := make(settings.checks)) is not None]
     threads = settings.server.max_messages * max(1, len(checks)) + _MORE_THREADS
     return Guard(
@@ -80,6 +116,7 @@ def _wired(settings: Settings, keeper: AnyKeeper, *, recorders: Sequence[Recorde
         recorders=recorders,
         rules=_rules(settings),
         gate=gate,
+        closing=closing,
     )
 
 
@@ -109,6 +146,13 @@ def _gate(settings: Settings) -> Gate | None:
     except StoreError as error:
         log.warning("released mail will not be recognised: %s", error)
         return None
+
+
+class _MailLog:
+    """The recorder that writes the log line; the process that has the guard sets the log up."""
+
+    def submit(self, record: Record) -> None:
+        log_record(record)
 
 
 class _KeepsNothing:

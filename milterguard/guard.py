@@ -107,13 +107,16 @@ class Guard:
         recorders: Sequence[Recorder],
         rules: Rules,
         gate: Gate | None = None,
+        closing: Sequence[Callable[[], None]] = (),
     ) -> None:
+        """``closing`` is called by ``close``, in that order, once no check runs any more."""
         self.rules = rules
         self._policies = policies
         self._scan = scan
         self._keeper = keeper
         self._recorders = tuple(recorders)
         self._gate = gate
+        self._closing = tuple(closing)
         self._count = itertools.count(1)
 
     def traffic(self, client: Client) -> Traffic:
@@ -199,8 +202,10 @@ class Guard:
         return Verdict(decision, (finding,), reply=reply.unavailable(job.message.mail_id))
 
     def close(self) -> None:
-        """Let running checks end."""
+        """Let running checks end, then the recorders write what they have."""
         self._scan.close()
+        for close in self._closing:
+            close()
 
     def _verdict(self, job: Job, decision: Decision, scanned: Scanned, *, location: str) -> Verdict:
         mail_id = job.message.mail_id

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``milterguard explain``: why a message got the answer it got."""
+
+import re
+
+import click
+
+from milterguard.cli import show
+from milterguard.cli.options import common_options, json_option, loaded
+from milterguard.cli.status import CommandError, Status
+from milterguard.errors import NotFoundError
+
+_IN_REPLY = re.compile(r"\bid=([A-Za-z0-9_-]{4,16})")
+
+
+@click.command("explain")
+@common_options
+@json_option
+@click.argument("mail_id", metavar="MAIL_ID")
+def explain_command(mail_id: str, as_json: bool) -> None:
+    """Tell the story of one message: who sent it, what was found, who decided, what was answered.
+
+    MAIL_ID stands in the SMTP reply (id=…), in the log (mail_id: …) and in the name of a quarantined
+    file. The whole text of a reply or bounce is taken as well.
+
+    \b
+    Examples:
+      milterguard explain VkX0aB3dE5fG
+      milterguard explain "554 5.7.0 Rejected, id=VkX0aB3dE5fG - INFECTED: Eicar-Test-Signature"
+      milterguard explain VkX0aB3dE5fG --json
+    """
+    settings = loaded().settings
+    if not settings.store.url:
+        raise CommandError("store.url is empty: there is no journal to look into", Status.CONFIG)
+    found = _IN_REPLY.search(mail_id)
+
+    from milterguard.cli.story import tell
+    from milterguard.store.journal import Journal
+
+    journal = Journal(settings.store.url)
+    try:
+        document = journal.evidence(found[1] if found else mail_id)
+    except NotFoundError as error:
+        hint = "it is written a moment after the answer; a queue id will not do, the log line has the mail_id"
+        raise CommandError(f"{error} ({hint})", Status.NO_INPUT) from error
+    finally:
+        journal.close()
+    if as_json:
+        show.as_json(document)
+    else:
+        tell(document)

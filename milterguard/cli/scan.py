@@ -1,0 +1,173 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``milterguard scan``: the same guard as in ``serve``, about a file and without an MTA."""
+
+import re
+import socket
+from email.utils import getaddresses, parseaddr
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from milterguard.cli import show
+from milterguard.cli.options import common_options, json_option, loaded
+from milterguard.cli.status import CommandError, Status
+from milterguard.core.text import decoded
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from milterguard.config.settings import Settings
+    from milterguard.core.envelope import Client
+    from milterguard.core.message import Field
+    from milterguard.core.report import Record
+    from milterguard.guard import Guard
+
+_ADDRESS_FIELD_LIMIT = 4000
+_DEFAULT_CLIENT = "192.0.2.1"
+"""A documentation address (RFC 5737): a stranger who stands for all."""
+_CLIENT = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<plain>[^\[\]]*))\Z")
+
+
+@click.command("scan")
+@common_options
+@json_option
+@click.option("--from", "sender", metavar="ADDR", help="Envelope sender.  [default: Return-Path, else From]")
+@click.option("--to", "recipients", metavar="ADDR", multiple=True, help="Recipient; repeatable.  [default: To and Cc]")
+@click.option("--client", default=_DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
+@click.option("--helo", default="client.invalid", show_default=True, metavar="NAME", help="What the client said.")
+@click.option("--login", default="", metavar="NAME", help="SASL login name: the client is authenticated.")
+@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+def scan_command(
+    files: tuple[str, ...],
+    *,
+    sender: str | None,
+    recipients: tuple[str, ...],
+    client: str,
+    helo: str,
+    login: str,
+    as_json: bool,
+) -> int:
+    """Show what would become of a message in a file: findings, verdict, reply, edits.
+
+    The scanners and settings are those of the filter; nothing is kept, written down or delivered. FILE
+    is one message with LF or CRLF line ends, or - for standard input.
+
+    \b
+    Exit status: 0 everything would pass, 1 something would be blocked, 75 a scanner could not answer.
+
+    \b
+    Examples:
+      milterguard scan message.eml
+      milterguard scan --from a@example.org --to user@example.com --client 198.51.100.7 *.eml
+      milterguard quarantine show VkX0aB3dE5fG --raw | milterguard scan --json -
+    """
+    settings = loaded().settings
+
+    from milterguard.build import build_trial_guard
+    from milterguard.core.envelope import Client
+    from milterguard.core.report import evidence
+
+    who = Client(_address(client), port=25, name="unknown", helo=helo, login=login, mechanism="PLAIN" if login else "")
+    collector = _Collector()
+    guard = build_trial_guard(settings, collector)
+    try:
+        for name in files:
+            _scan_file(guard, name, settings=settings, client=who, sender=sender, recipients=recipients)
+    finally:
+        guard.close()
+    documents = [{"file": name, **evidence(record)} for name, record in zip(files, collector.records, strict=True)]
+    _print(documents, as_json=as_json)
+    return _status(documents)
+
+
+class _Collector:
+    """Takes the records instead of journal and log."""
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def submit(self, record: "Record") -> None:
+        self.records.append(record)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def _scan_file(
+    guard: "Guard",
+    name: str,
+    *,
+    settings: "Settings",
+    client: "Client",
+    sender: str | None,
+    recipients: "Sequence[str]",
+) -> None:
+    from milterguard.cli.mailfile import opened_mail
+    from milterguard.core.envelope import Envelope
+
+    server = settings.server
+    with opened_mail(name, max_header_bytes=server.max_header_bytes) as (fields, content):
+        if content.size > server.max_body_bytes:
+            text = f"{name}: body over server.max_body_bytes; the client would be told: 552 5.3.4 Message too big"
+            raise CommandError(text, Status.FOUND)
+        traffic = guard.traffic(client)
+        addresses = recipients or _addressees(fields)
+        judged = [guard.judged(address, parameters=(), traffic=traffic) for address in addresses]
+        envelope = Envelope(
+            sender=sender if sender is not None else _author(fields),
+            recipients=tuple(each.recipient for each in judged),
+            client=client,
+            traffic=traffic,
+            mta=settings.headers.hostname or socket.gethostname(),
+        )
+        job = guard.begin(guard.message(envelope, fields, content), judged)
+        verdict = guard.finish(job)
+        guard.record(job, verdict, answer=verdict.answer, reply_line=str(verdict.reply or ""))
+
+
+def _author(fields: "Sequence[Field]") -> str:
+    """Return the sender whom the file itself names; empty when it names none."""
+    for name in (b"return-path", b"from"):
+        for field in fields:
+            if field.is_named(name):
+                return parseaddr(_text(field))[1]
+    return ""
+
+
+def _addressees(fields: "Sequence[Field]") -> list[str]:
+    """Return the addresses in To and Cc; the postmaster when there are none."""
+    texts = [_text(field) for field in fields if field.is_named(b"to") or field.is_named(b"cc")][:10]
+    addresses = [address for _, address in getaddresses(texts) if address]
+    return list(dict.fromkeys(addresses)) or ["postmaster"]
+
+
+def _text(field: "Field") -> str:
+    return " ".join(decoded(field.value[:_ADDRESS_FIELD_LIMIT]).split())
+
+
+def _address(text: str) -> str:
+    match = _CLIENT.match(text)
+    return (match["bracketed"] or match["plain"] or "") if match else text
+
+
+def _print(documents: list[dict[str, Any]], *, as_json: bool) -> None:
+    if as_json:
+        show.as_json(documents)
+        return
+
+    from milterguard.cli.story import tell
+
+    for index, document in enumerate(documents):
+        if index:
+            show.say()
+        show.say(f"== {document['file']} (on trial: nothing was kept or delivered)")
+        tell(document)
+
+
+def _status(documents: list[dict[str, Any]]) -> Status:
+    """Return the one status for all files; a scanner that could not answer makes the rest worth little."""
+    actions = {document["action"] for document in documents}
+    if "tempfail" in actions:
+        return Status.TEMPFAIL
+    is_blocked = not actions <= {"pass"} or any(document["removed"] for document in documents)
+    return Status.FOUND if is_blocked else Status.OK

@@ -1,0 +1,191 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The evidence of one message, told so that a postmaster can answer a user on the telephone.
+
+Works on the document that ``core.report.evidence`` makes; documents of other versions may lack
+keys, so nothing here insists on one.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from milterguard.cli import show
+from milterguard.core.marks import score_text
+
+Document = Mapping[str, Any]
+
+_ANSWERS = {
+    "pass": "accepted",
+    "reject": "refused",
+    "tempfail": "deferred: the client was asked to come again",
+    "discard": "accepted from the client, but not delivered",
+}
+_DESTINIES = {"pass": "delivered", "reject": "refused", "tempfail": "deferred", "discard": "not delivered"}
+
+
+def tell(document: Document) -> None:
+    """Print the story."""
+    show.say(f"Message {document.get('mail_id', '?')} was {verdict_words(document)}")
+    headed()
+    show.pairs(_facts(document), indent="  ")
+    _tell_findings(document)
+    _tell_recipients(document)
+    _tell_effects(document)
+
+
+def verdict_words(document: Document) -> str:
+    """Return ``refused, because clamd: virus Eicar-Test-Signature``."""
+    action = str(document.get("action", "?"))
+    words = _ANSWERS.get(action, action)
+    if document.get("released"):
+        return f"{words}: it is message {document['released']}, released from the quarantine"
+    removed = document.get("removed") or []
+    if removed:
+        words += f", but not for {_addresses(removed)}"
+    reasons = _reasons(document)
+    if action == "pass" and not removed:
+        return f"{words} ({'; '.join(reasons) or document.get('category', '?')})"
+    return f"{words}, because of {'; '.join(reasons) or document.get('category', '?')}"
+
+
+def _reasons(document: Document) -> list[str]:
+    """Return the findings of the category that decided, in words."""
+    category = document.get("category")
+    if category in {"spam", "spammy"}:
+        return [_spam_words(document, str(category))]
+    return [
+        " ".join(
+            str(word) for word in (f"{each.get('check')}:", category, each.get("minor"), each.get("detail")) if word
+        )
+        for each in _list(document, "findings")
+        if each.get("category") == category
+    ]
+
+
+def _spam_words(document: Document, category: str) -> str:
+    level = "kill" if category == "spam" else "tag2"
+    scores = [each["score"] for each in _list(document, "outcomes") if each.get("score") is not None]
+    levels = [(each.get("levels") or {}).get(level) for each in _list(document, "outcomes")]
+    known = [each for each in levels if each is not None]
+    if not scores or not known:
+        return category
+    return f"{category}: {score_text(max(scores))} points reach the {level} level of {score_text(min(known))}"
+
+
+def _facts(document: Document) -> list[tuple[str, str]]:
+    received = document.get("received_at")
+    size = document.get("size_bytes")
+    elapsed = document.get("elapsed_ms")
+    return [
+        ("when", show.moment(received) if isinstance(received, int | float) else ""),
+        ("client", _client(document)),
+        ("sender", f"<{document.get('sender', '')}>"),
+        ("recipients", _addresses(document.get("recipients") or [])),
+        ("from", str(document.get("from") or "")),
+        ("subject", str(document.get("subject") or "")),
+        ("message-id", str(document.get("message_id") or "")),
+        ("queue-id", str(document.get("queue_id") or "")),
+        ("size", show.octets(size) if isinstance(size, int) else ""),
+        ("took", f"{elapsed:.0f} ms" if isinstance(elapsed, int | float) else ""),
+        ("log id", str(document.get("log_id") or "")),
+    ]
+
+
+def _client(document: Document) -> str:
+    address, login, tls = document.get("client_address"), document.get("login"), document.get("tls")
+    words = [
+        f"[{address}]:{document.get('client_port', 0)}" if address else "unknown",
+        str(document.get("client_name") or ""),
+        f"HELO {document['helo']}" if document.get("helo") else "",
+        f"login {login}" if login else "",
+        str(tls or ""),
+        str(document.get("traffic") or ""),
+    ]
+    return ", ".join(word for word in words if word)
+
+
+def _tell_findings(document: Document) -> None:
+    headed("What the checks found")
+    findings = _list(document, "findings")
+    rows = [
+        [
+            str(each.get("check", "")),
+            str(each.get("category", "")),
+            " ".join(str(word) for word in (each.get("minor"), each.get("detail")) if word),
+            _points(each.get("score")),
+            f"{float(each.get('seconds') or 0) * 1000:.0f} ms",
+            str(each.get("server") or ""),
+        ]
+        for each in findings
+    ]
+    if rows:
+        show.table(["Check", "Category", "What", "Points", "Took", "Server"], rows)
+    else:
+        show.say("  nothing: no check was asked")
+    for each in findings:
+        if each.get("tests"):
+            show.say(f"{each.get('check')}: {_tests(each['tests'])}")
+        if each.get("category") == "failed":
+            show.say(
+                f"{each.get('check')} could not say anything; on_failure for this traffic: {each.get('on_failure')}"
+            )
+    for name in document.get("skipped") or []:
+        show.say(f"not checked by {name}: an infection had decided before it answered")
+
+
+def _tests(tests: Sequence[Sequence[Any]]) -> str:
+    return ", ".join(str(name) if points is None else f"{name}={score_text(points)}" for name, points in tests)
+
+
+def _tell_recipients(document: Document) -> None:
+    headed("What that means for each recipient")
+    removed = set(document.get("removed") or [])
+    rows = [
+        [
+            str(each.get("recipient", "")),
+            "ours" if each.get("is_local") else "elsewhere",
+            _points(each.get("score")),
+            _levels(each.get("levels") or {}),
+            ", ".join(each.get("categories") or []),
+            str(each.get("blocking") or "-"),
+            "removed" if each.get("recipient") in removed else _DESTINIES.get(str(each.get("destiny")), "?"),
+            ", ".join(each.get("loves") or []),
+        ]
+        for each in _list(document, "outcomes")
+    ]
+    show.table(["Recipient", "Is", "Points", "Levels", "Categories", "Blocked by", "Alone", "Loves"], rows)
+
+
+def _levels(levels: Document) -> str:
+    return " ".join(f"{name} {score_text(level)}" for name, level in levels.items() if level is not None)
+
+
+def _tell_effects(document: Document) -> None:
+    headed("What was done")
+    rows = [
+        ("client was told", str(document.get("reply") or "250, in the words of the MTA")),
+        ("decided by", str(document.get("category") or "")),
+        ("quarantine", str(document.get("quarantine") or "")),
+        ("kept for", _addresses(document.get("kept_for") or [])),
+        ("actions", ", ".join(document.get("actions") or [])),
+        *(("edit", str(edit)) for edit in document.get("edits") or []),
+    ]
+    show.pairs(rows, indent="  ")
+
+
+def headed(heading: str = "") -> None:
+    """Print an empty line, and a heading below it if there is one."""
+    show.say()
+    if heading:
+        show.say(heading)
+
+
+def _points(score: object) -> str:
+    return score_text(score) if isinstance(score, int | float) else "-"
+
+
+def _addresses(addresses: Sequence[Any]) -> str:
+    return ", ".join(f"<{address}>" for address in addresses)
+
+
+def _list(document: Document, key: str) -> list[Document]:
+    return [each for each in document.get(key) or [] if isinstance(each, Mapping)]
