@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``milterguard check``: is everything there that the filter will need?"""
+
+from typing import TYPE_CHECKING
+
+import click
+
+from milterguard.cli import show
+from milterguard.cli.options import common_options, config_path, json_option, loaded
+from milterguard.cli.status import Status
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from milterguard.cli.probe import Row
+    from milterguard.config.settings import Settings
+
+_STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
+
+
+@click.command("check")
+@common_options
+@json_option
+def check_command(as_json: bool) -> int:
+    """Ask whether settings, scanners, stores and the MTA are well, and say what to do if not.
+
+    Each clamd is asked for its version and the age of its signatures, and gets EICAR, EICAR in twenty
+    nested archives and an encrypted archive: a clamd whose limits silently answer OK is a hole. Each
+    spamd gets GTUBE. Nothing is changed anywhere.
+
+    \b
+    Exit status: 0 no error (warnings there may be), 1 at least one error, 78 wrong settings.
+
+    \b
+    Examples:
+      milterguard check
+      milterguard check --json | jq '.[] | select(.state != "ok")'
+    """
+    settings = loaded().settings
+    rows = list(_rows(settings))
+    if as_json:
+        show.as_json(
+            [{"subject": row.subject, "state": row.state.value, "text": row.text, "advice": row.advice} for row in rows]
+        )
+    else:
+        _print(rows)
+    return Status.FOUND if any(row.state == "error" for row in rows) else Status.OK
+
+
+def _rows(settings: "Settings") -> "Iterator[Row]":
+    from milterguard.cli.probe_clamd import clamd_rows
+    from milterguard.cli.probe_spamd import spamd_rows
+    from milterguard.cli.probe_store import store_rows
+
+    yield from _settings_rows(settings)
+    yield from clamd_rows(settings.checks.clamd)
+    yield from spamd_rows(settings.checks.spamd)
+    yield from store_rows(settings)
+
+
+def _settings_rows(settings: "Settings") -> "Iterator[Row]":
+    from milterguard.cli.probe import Row, State
+
+    path = config_path()
+    if path is None:
+        yield Row("settings", State.WARNING, "no file: the defaults hold", "run: milterguard config sample")
+    else:
+        yield Row("settings", State.OK, str(path))
+    if not settings.local.domains:
+        text = "empty: no recipient is ours, so nobody gets X-Spam fields"
+        yield Row("local.domains", State.WARNING, text, "name the domains you receive mail for")
+
+
+def _print(rows: "list[Row]") -> None:
+    show.table(
+        ["", "What", "Found"],
+        [[row.state.value, row.subject, row.text] for row in rows],
+        styles=[_STYLES[row.state.value] for row in rows],
+    )
+    to_do = [row for row in rows if row.advice]
+    if to_do:
+        show.say()
+        show.say("What to do:")
+        for row in to_do:
+            show.say(f"  {row.subject}: {row.advice}")
