@@ -37,15 +37,17 @@ class TokenMarks:
     def use_once(self, digest: str, expires: float) -> bool:
         """Mark a token as used, durably; True for the first who asks, and for nobody after.
 
-        ``expires`` is in seconds since the epoch; a day later the mark is removed.
+        ``expires`` is in seconds since the epoch; a day later the mark is removed, and False is the answer.
         """
         if not _DIGEST.match(digest):
             raise StoreError("that is no digest of a token")
+        if expires + _KEEP_SECONDS <= self._clock():
+            return False
         with refusals("the use of a release token could not be marked"):
             make_folder(self._folder)
             with opened_folder(self._folder) as folder:
                 self._prune(folder)
-                return _mark(digest, min(max(0.0, expires), self._clock() + _LONGEST_SECONDS), folder)
+                return _mark(digest, min(expires, self._clock() + _LONGEST_SECONDS), folder)
 
     def _prune(self, folder: int) -> None:
         """Remove marks that expired more than a day ago, at most once an hour."""
