@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Becomes ``milterguard serve`` with a configuration for the harness: journal and log on, as in production."""
+
+import argparse
+import os
+import sys
+from pathlib import Path
+
+from tests.daemons import toml
+
+
+def main() -> None:
+    """Write the configuration, make the database, and become the server. Does not return."""
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--socket", required=True)
+    parser.add_argument("--clamd", default="")
+    parser.add_argument("--spamd", default="")
+    options = parser.parse_args()
+    folder: Path = options.folder
+    (folder / "state").mkdir(parents=True, exist_ok=True)
+    configuration = folder / "milterguard.toml"
+    configuration.write_text(toml.written(_settings(folder, options)))
+    arguments = [sys.executable, "-m", "milterguard"]
+    status = os.spawnv(os.P_WAIT, sys.executable, [*arguments, "db", "upgrade", "--config", str(configuration)])
+    if status:
+        sys.exit(status)
+    os.execv(sys.executable, [*arguments, "serve", "--config", str(configuration)])
+
+
+def _settings(folder: Path, options: argparse.Namespace) -> toml.Table:
+    return {
+        "server": {
+            "listen": [f"unix:{options.socket}"],
+            "socket_mode": 0o666,
+            "state_directory": str(folder / "state"),
+            "spool_directory": str(folder),
+            "deadline_seconds": 120.0,
+        },
+        "local": {"domains": ["rcpt.example"], "networks": ["192.168.254.0/30"]},
+        "checks": {
+            "clamd": {"sockets": [f"unix:{options.clamd}"]} if options.clamd else {"enabled": False},
+            # 500 KiB like its peers, which leave longer messages out altogether.
+            "spamd": {"sockets": [f"unix:{options.spamd}"], "max_scan_bytes": 512000}
+            if options.spamd
+            else {"enabled": False},
+        },
+        "policy": {"spam_kill_level": 15.0},
+        "store": {"url": f"sqlite:///{folder / 'milterguard.db'}"},
+        "quarantine": {"store": f"file:{folder / 'quarantine'}"},
+    }
+
+
+if __name__ == "__main__":
+    main()
