@@ -60,7 +60,17 @@ def _run(
     definition = Path(scratch) / "contenders.toml"
     template = Path(__file__).with_name("contenders.toml").read_text()
     definition.write_text(template.replace("{root}", str(ROOT)))
-    command = [sys.executable, harness / "bench.py", "run", "-x", definition, "-c", contenders, "-n", concurrency]
+    command: list[str | Path] = [
+        sys.executable,
+        harness / "bench.py",
+        "run",
+        "-x",
+        definition,
+        "-c",
+        contenders,
+        "-n",
+        concurrency,
+    ]
     command += ["-m", mix, "-d", str(options.seconds), "-r", str(options.rounds), "-o", results]
     environment = {**os.environ, "BENCH_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(command, check=True, env=environment)
