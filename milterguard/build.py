@@ -19,11 +19,10 @@ from milterguard.config.socket import SocketSpec
 from milterguard.core.finding import Finding
 from milterguard.core.marks import Style
 from milterguard.core.message import Message
-from milterguard.core.report import Record
 from milterguard.core.verdict import Decision
 from milterguard.effects.journal import JournalWriter
 from milterguard.effects.keep import Keeper
-from milterguard.effects.log import log_record
+from milterguard.effects.log import setup_log
 from milterguard.effects.release import Releaser
 from milterguard.errors import ConfigError, StoreError
 from milterguard.guard import Gate, Guard, Recorder, Rules
@@ -55,19 +54,18 @@ CHECKS: tuple[Callable[[Checks], Checked | None], ...] = (_clamd, _spamd)
 
 
 def build_guard(settings: Settings) -> Guard:
-    """Return the guard of a worker. Call it after the fork. Raises ConfigError."""
-    keeper = Keeper(open_quarantine(settings))
+    """Return the guard of a worker, and begin its log. Call it after the fork. Raises ConfigError."""
+    mail_log = setup_log(settings.log)
+    recorders: list[Recorder] = [mail_log]
+    closing: list[Callable[[], None]] = [mail_log.close]
     url = settings.store.url
-    if not url:
-        return _wired(settings, keeper, recorders=[_MailLog()], gate=_gate(settings))
-    journal = JournalWriter(lambda: Journal(url), queue_records=settings.store.queue_records)
-    return _wired(
-        settings,
-        keeper,
-        recorders=[journal, _MailLog()],
-        gate=_gate(settings),
-        closing=[lambda: journal.close(_JOURNAL_CLOSE_SECONDS)],
-    )
+    if url:
+        journal = JournalWriter(lambda: Journal(url), queue_records=settings.store.queue_records)
+        recorders.insert(0, journal)
+        # Before the log, which has to tell what could not be written.
+        closing.insert(0, lambda: journal.close(_JOURNAL_CLOSE_SECONDS))
+    keeper = Keeper(open_quarantine(settings))
+    return _wired(settings, keeper, recorders=recorders, gate=_gate(settings), closing=closing)
 
 
 def build_trial_guard(settings: Settings, recorder: Recorder) -> Guard:
@@ -146,13 +144,6 @@ def _gate(settings: Settings) -> Gate | None:
     except StoreError as error:
         log.warning("released mail will not be recognised: %s", error)
         return None
-
-
-class _MailLog:
-    """The recorder that writes the log line; the process that has the guard sets the log up."""
-
-    def submit(self, record: Record) -> None:
-        log_record(record)
 
 
 class _KeepsNothing:

@@ -1,9 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``milterguard serve``: the filter itself."""
 
+import logging
+from typing import TYPE_CHECKING
+
 import click
 
 from milterguard.cli.options import common_options, loaded
+
+if TYPE_CHECKING:
+    from milterguard.config.settings import Log, Settings
+    from milterguard.guard import Guard
 
 
 @click.command("serve")
@@ -30,9 +37,40 @@ def serve_command() -> int:
     settings = loaded().settings
 
     # Imported behind the settings: a wrong file shall be told of at once.
-    from milterguard.build import build_guard
-    from milterguard.effects.log import setup_log
     from milterguard.server.supervisor import serve
 
-    setup_log(settings.log)
-    return serve(settings, reload=lambda: loaded().settings, make_guard=build_guard)
+    _log_at_once(settings.log)
+    return serve(settings, reload=_reloaded, make_guard=_guard)
+
+
+def _reloaded() -> "Settings":
+    settings = loaded().settings
+    _log_at_once(settings.log)
+    return settings
+
+
+def _guard(settings: "Settings") -> "Guard":
+    """Called in a worker, which logs through a queue instead of like the supervisor."""
+    from milterguard.build import build_guard
+
+    _stop_logging()
+    return build_guard(settings)
+
+
+def _log_at_once(settings: "Log") -> None:
+    """Log without a thread: the supervisor forks, and has few things to say."""
+    from milterguard.effects.log_target import make_target
+
+    target = make_target(settings)
+    _stop_logging()
+    root = logging.getLogger()
+    root.addHandler(target)
+    root.setLevel(logging.WARNING)
+    logging.getLogger("milterguard").setLevel(settings.level.upper())
+
+
+def _stop_logging() -> None:
+    root = logging.getLogger()
+    for handler in list(root.handlers):
+        root.removeHandler(handler)
+        handler.close()
