@@ -11,7 +11,6 @@ client, requests and parser are used as they are, one client for each server.
 """
 
 import asyncio
-import os
 import socket
 import ssl
 import threading
@@ -96,7 +95,6 @@ class LoopThread:
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._process = 0
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stop: asyncio.Event | None = None
@@ -108,7 +106,7 @@ class LoopThread:
     def close(self) -> None:
         """Cancel what runs and end the thread. Idempotent."""
         with self._lock:
-            if self._thread is None or self._loop is None or self._stop is None or self._process != os.getpid():
+            if self._thread is None or self._loop is None or self._stop is None:
                 return
             self._loop.call_soon_threadsafe(self._stop.set)
             self._thread.join()
@@ -116,9 +114,8 @@ class LoopThread:
 
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
-            if self._loop is None or self._process != os.getpid():
+            if self._loop is None:
                 is_running = threading.Event()
-                self._process = os.getpid()
                 self._thread = threading.Thread(target=self._run, args=(is_running,), name="spamd", daemon=True)
                 self._thread.start()
                 is_running.wait()

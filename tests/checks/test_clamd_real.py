@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+import dataclasses
 import io
 import threading
 import time
@@ -19,6 +20,7 @@ from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
 from tests.core.build import message
 from tests.daemons import Clamd
 from tests.daemons.sample import EICAR, EICAR_NAME
+from tests.fakes.content import Arriving
 
 
 def check(*sockets: str, timeout_seconds: float = 20.0) -> ClamdCheck:
@@ -35,6 +37,12 @@ def attached(octets: bytes, *lines: str) -> Message:
     coding = "Content-Transfer-Encoding: base64"
     body = encodebytes(octets).replace(b"\n", b"\r\n")
     return message(*lines, "MIME-Version: 1.0", "Content-Type: application/octet-stream", coding, body=body)
+
+
+def large(size: int) -> Message:
+    content = Arriving(b"x" * size)
+    content.complete()
+    return dataclasses.replace(message(), content=content)
 
 
 def zipped(octets: bytes, *, levels: int = 1) -> bytes:
@@ -83,7 +91,7 @@ def test_archive_nested_too_deep_is_unchecked(clamd: Clamd) -> None:
 def test_message_over_the_stream_limit_is_unchecked(clamd: Clamd, size: int) -> None:
     """A message larger than StreamMaxLength is UNCHECKED, and clamd stays in service."""
     asked = check(clamd.socket)
-    finding = run(asked, message(body=b"x" * size))
+    finding = run(asked, large(size))
     assert (finding.category, finding.detail) == (Category.UNCHECKED, "StreamMaxLength")
     assert run(asked, message()).category is Category.CLEAN
 
@@ -138,7 +146,7 @@ def test_clamd_behind_tcp(daemon_folder: Path) -> None:
         asked = check(clamd.socket)
         assert run(asked, message()).category is Category.CLEAN
         assert run(asked, attached(EICAR)).category is Category.VIRUS
-        assert run(asked, message(body=b"x" * 20_000_000)).detail == "StreamMaxLength"
+        assert run(asked, large(20_000_000)).detail == "StreamMaxLength"
 
 
 def test_questions_of_the_operator(clamd: Clamd) -> None:
