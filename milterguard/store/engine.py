@@ -65,13 +65,12 @@ def _bad_url(expected: str) -> ConfigError:
 
 def _set_up_sqlite(connection: Any, _: object) -> None:
     """Let readers and the writer work side by side; a power cut may cost the last records, never the file."""
-    cursor = connection.cursor()
     try:
-        cursor.execute("PRAGMA journal_mode=WAL")
-        cursor.execute("PRAGMA synchronous=NORMAL")
-        cursor.execute("PRAGMA foreign_keys=ON")
-    finally:
-        cursor.close()
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON"):
+            connection.execute(f"PRAGMA {pragma}").close()
+    except Exception:
+        connection.close()  # the pool does not know it yet
+        raise
 
 
 @contextmanager

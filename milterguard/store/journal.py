@@ -16,13 +16,12 @@ from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
 from milterguard.core.report import Record
+from milterguard.core.text import printable, storable
 from milterguard.errors import NotFoundError, StoreError
 from milterguard.store.engine import database, make_engine
-from milterguard.store.rows import addresses_of, evidence_row, message_row, recipient_rows
+from milterguard.store.rows import ID_LENGTH, PARTITION, addresses_of, evidence_row, message_row, recipient_rows
 from milterguard.store.schema import evidence, maddr, msgrcpt, msgs
 
-PARTITION = 0
-"""amavis' ``partition_tag``; we do not partition."""
 _LOOKUP_SIZE = 500
 
 
@@ -45,14 +44,15 @@ class Journal:
 
     def evidence(self, mail_id: str) -> dict[str, Any]:
         """Return everything known about a message. Raises NotFoundError."""
-        query = select(evidence.c.document).where(
-            evidence.c.partition_tag == PARTITION, evidence.c.mail_id == mail_id.replace("\0", "")
-        )
-        with database("the journal cannot be read"), self._engine.connect() as connection:
-            document = connection.execute(query).scalar_one_or_none()
+        document = self._document(mail_id) if storable(mail_id, ID_LENGTH) == mail_id else None
         if document is None:
-            raise NotFoundError(f"the journal knows nothing about {mail_id}")
+            raise NotFoundError(f"the journal knows nothing about {printable(mail_id, 40)}")
         return _loaded(document)
+
+    def _document(self, mail_id: str) -> str | None:
+        query = select(evidence.c.document).where(evidence.c.partition_tag == PARTITION, evidence.c.mail_id == mail_id)
+        with database("the journal cannot be read"), self._engine.connect() as connection:
+            return connection.execute(query).scalar_one_or_none()
 
     def recent(self, *, limit: int = 100, since: float = 0.0) -> list[dict[str, Any]]:
         """Return what is known about the last messages, newest first; ``since`` in seconds since the epoch."""

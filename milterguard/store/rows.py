@@ -17,6 +17,10 @@ from milterguard.core.report import Record, evidence
 from milterguard.core.text import storable
 from milterguard.core.verdict import Outcome
 
+PARTITION = 0
+"""amavis' ``partition_tag``; we do not partition."""
+ID_LENGTH = 16
+"""Characters of the column ``mail_id``."""
 _DS = {Destiny.PASS: "P", Destiny.REJECT: "R", Destiny.DISCARD: "D", Destiny.TEMPFAIL: "T"}
 _SECRET_OCTETS = 9
 
@@ -88,7 +92,7 @@ def evidence_row(record: Record) -> dict[str, Any]:
 
 
 def _key(record: Record) -> dict[str, Any]:
-    return {"partition_tag": 0, "mail_id": storable(record.mail_id, 16)}
+    return {"partition_tag": PARTITION, "mail_id": storable(record.mail_id, ID_LENGTH)}
 
 
 def _content(record: Record) -> str:
