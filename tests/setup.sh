@@ -62,7 +62,8 @@ install_packages() {
     fi
     # shellcheck disable=SC2086 # a list of words
     if ! apt_get install $missing; then
-        say "once more, with fresh package lists"
+        say "once more, with fresh package lists, after what an interrupted installation may have left"
+        as_root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a > "$apt_log" 2>&1 || true
         apt_get update
         apt_get install $missing || fail "apt-get could not install $missing"
     fi
@@ -184,7 +185,7 @@ make_venv() {
     fi
     rm -f "$STAMP"
     say "installing milterguard and its requirements into $VENV"
-    "$VENV/bin/python" -m pip --disable-pip-version-check install -q --constraint "$LOCK" --editable '.[dev]'
+    "$VENV/bin/python" -m pip --disable-pip-version-check install -q --use-pep517 --constraint "$LOCK" --editable '.[dev]'
     fingerprint > "$STAMP"
 }
 
