@@ -12,6 +12,8 @@ import socket
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sqlalchemy import make_url
+
 from milterguard.checks.clamd import ClamdCheck
 from milterguard.checks.spamd import SpamdCheck
 from milterguard.config.settings import Checks, Headers, Settings
@@ -60,7 +62,7 @@ def build_guard(settings: Settings) -> Guard:
     closing: list[Callable[[], None]] = [mail_log.close]
     url = settings.store.url
     if url:
-        journal = JournalWriter(lambda: Journal(url), queue_records=settings.store.queue_records)
+        journal = JournalWriter(lambda: _journal(url), queue_records=settings.store.queue_records)
         recorders.insert(0, journal)
         # Before the log, which has to tell what could not be written.
         closing.insert(0, lambda: journal.close(_JOURNAL_CLOSE_SECONDS))
@@ -135,6 +137,28 @@ def _style(headers: Headers) -> Style:
         alert_name=headers.alert_name,
         level_char=headers.spam_level_char,
     )
+
+
+def _journal(url: str) -> Journal:
+    """Return the journal; a SQLite file that does not exist yet is made, with its tables.
+
+    Changing tables that are there is left to ``milterguard db upgrade``. Raises StoreError, ConfigError.
+    """
+    journal = Journal(url)
+    if _is_fresh_file(url):
+        # Here and not above: alembic is large, and a worker needs it once in its installation's life.
+        from milterguard.store.migrate import upgrade
+
+        upgrade(url)
+    return journal
+
+
+def _is_fresh_file(url: str) -> bool:
+    address = make_url(url)
+    if address.get_backend_name() != "sqlite" or not address.database:
+        return False
+    path = Path(address.database)
+    return not path.exists() or path.stat().st_size == 0
 
 
 def _gate(settings: Settings) -> Gate | None:
