@@ -189,7 +189,7 @@ def _journal_field(name: str, value: bytes) -> bytes:
 def pieces(line: bytes, limit: int = _SYSLOG_OCTETS) -> Iterator[bytes]:
     """Yield a line in pieces below the limit, ``...`` where it was cut."""
     start = 0
-    while len(line) - start > limit:
+    while len(line) - start > (limit - 3 if start else limit):
         # Not within a character of UTF-8: step back over continuation octets.
         end = start + limit - 6
         while end > start + 1 and line[end] & 0xC0 == 0x80:

@@ -28,13 +28,13 @@ from sqlalchemy.exc import (
 from milterguard.core.text import printable
 from milterguard.errors import ConfigError, StoreError
 
-_BUSY_SECONDS = 2.0
+BUSY_SECONDS = 2.0
 _POOL_WAIT_SECONDS = 2.0
 _NO_TABLE = re.compile(r"no such table|no such column|doesn't exist|does not exist|UndefinedTable", re.IGNORECASE)
 _UPGRADE = "the database has no tables, or old ones: run milterguard db upgrade"
 
 
-def make_engine(url: str, *, busy_seconds: float = _BUSY_SECONDS) -> Engine:
+def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     """Return an engine that waits shortly for locks and connections. Raises ConfigError."""
     try:
         parsed = make_url(url)

@@ -18,7 +18,7 @@ from sqlalchemy.sql.dml import Insert
 from milterguard.core.report import Record
 from milterguard.core.text import printable, storable
 from milterguard.errors import NotFoundError, StoreError
-from milterguard.store.engine import database, make_engine
+from milterguard.store.engine import BUSY_SECONDS, database, make_engine
 from milterguard.store.rows import ID_LENGTH, PARTITION, addresses_of, evidence_row, message_row, recipient_rows
 from milterguard.store.schema import evidence, maddr, msgrcpt, msgs
 
@@ -28,9 +28,12 @@ _LOOKUP_SIZE = 500
 class Journal:
     """The records of answered messages. Make it in the process that uses it, after fork."""
 
-    def __init__(self, url: str) -> None:
-        """Raises ConfigError for an address that can never work; connects with the first use."""
-        self._engine = make_engine(url)
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+        """Raises ConfigError for an address that can never work; connects with the first use.
+
+        ``busy_seconds`` is how long SQLite waits for somebody else's lock.
+        """
+        self._engine = make_engine(url, busy_seconds=busy_seconds)
 
     def write(self, records: Sequence[Record]) -> None:
         """Write records in one transaction: all of them, or none and StoreError."""
