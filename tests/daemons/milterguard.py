@@ -56,7 +56,6 @@ class Milterguard(Daemon):
         self.write_settings({})
         self.quarantine.mkdir(mode=0o750, exist_ok=True)
         (self.folder / "state").mkdir(mode=0o750, exist_ok=True)
-        self._listen_for_notices()
 
     def write_settings(self, settings: toml.Table) -> None:
         """Lays more settings over the present ones in the file; ``reload`` makes them hold."""
@@ -76,19 +75,7 @@ class Milterguard(Daemon):
 
     def is_ready(self) -> bool:
         self._receive(0.0)
-        return "READY=1" in self._notified
-
-    def stop(self) -> int | None:
-        try:
-            return super().stop()
-        finally:
-            self._deafen()
-
-    def kill(self) -> None:
-        try:
-            super().kill()
-        finally:
-            self._deafen()
+        return self._notify is not None and "READY=1" in self._notified
 
     def reload(self, *, seconds: float = 30.0) -> None:
         """SIGHUP, and back when the new workers are ready. Raises TimeoutError when that is never said."""
@@ -111,7 +98,7 @@ class Milterguard(Daemon):
 
     @property
     def notified(self) -> tuple[str, ...]:
-        """All assignments that the service manager was told."""
+        """All assignments that the service manager was told, still known after the end."""
         self._receive(0.0)
         return tuple(self._notified)
 
@@ -157,13 +144,19 @@ class Milterguard(Daemon):
     def _notify_path(self) -> Path:
         return self.folder / "notify.sock"
 
-    def _listen_for_notices(self) -> None:
-        self._deafen()
+    def _launch(self) -> None:
         self._notify_path.unlink(missing_ok=True)
         self._notify = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self._notify.bind(str(socket_path(self._notify_path)))
         self._notify_path.chmod(0o666)  # a worker may have given up root
         self._notified.clear()
+        super()._launch()
+
+    def _end_all(self) -> None:
+        try:
+            super()._end_all()
+        finally:
+            self._deafen()
 
     def _receive(self, seconds: float) -> None:
         """Takes the notices that have come, waiting a while for the first."""
@@ -172,6 +165,7 @@ class Milterguard(Daemon):
             seconds = 0.0
 
     def _deafen(self) -> None:
+        self._receive(0.0)
         if self._notify is not None:
             self._notify.close()
         self._notify = None

@@ -26,6 +26,7 @@ dns_available no
 trusted_networks 127.0.0.0/8
 score NO_RELAYS 0
 score NO_RECEIVED 0
+score RCVD_ILLEGAL_IP 0
 add_header all Tests-Scores _TESTSSCORES(,)_
 """
 

@@ -15,6 +15,7 @@ import pytest
 
 from tests.daemons import Clamd, Daemon, DaemonError, Postfix, Sink, Smtp, Spamd, send, wait_until
 from tests.daemons.sample import EICAR, EICAR_NAME, GTUBE, POINTS, points_phrase, points_rule
+from tests.integration.conftest import Serve
 
 MESSAGE = (
     b"From: Alice <alice@sender.example>\r\nTo: bob@example.com\r\nSubject: A word\r\n"
@@ -197,3 +198,26 @@ def test_sink_stops_with_connections_open() -> None:
         client.ehlo()
     with pytest.raises(ConnectionRefusedError):
         socket.create_connection(("127.0.0.1", sink.port), 1)
+
+
+def test_milterguard_starts_reloads_and_stops(serve: Serve, postfix: Postfix, sink: Sink) -> None:
+    """The filter is ready when it says so, mail passes it before and after a reload, and it ends with status 0."""
+    milterguard = serve()
+    first = milterguard.worker_pids()
+    assert first
+    recipients = ["bob@example.com"]
+    assert postfix.send(MESSAGE + b"1\r\n", sender="a@sender.example", recipients=recipients).last.code == 250
+    milterguard.reload()
+    assert postfix.send(MESSAGE + b"2\r\n", sender="a@sender.example", recipients=recipients).last.code == 250
+    assert len(sink.wait_for(2)) == 2
+    assert set(milterguard.worker_pids()) - set(first)
+    pids = milterguard.pids()
+    assert milterguard.stop() == 0
+    assert "STOPPING=1" in milterguard.notified
+    assert not any(map(is_alive, pids))
+
+
+def test_milterguard_with_a_bad_setting_shows_why(serve: Serve) -> None:
+    """What the program says about its configuration stands in the error."""
+    with pytest.raises(DaemonError, match="no_such_key"):
+        serve({"server": {"no_such_key": 1}})
