@@ -8,7 +8,7 @@ from pathlib import Path
 
 from tests.daemons import Clamd, Milterguard, Postfix, Sink, Spamd, toml
 
-STRANGER = {"ADDR": "192.0.2.7", "NAME": "mx.sender.example"}
+STRANGER = {"ADDR": "198.51.100.7", "NAME": "mx.sender.example"}
 """XCLIENT attributes of a client that is not ours."""
 
 

@@ -12,7 +12,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from tests.daemons import Delivered, Milterguard, private_folder, toml, wait_until
+from tests.daemons import Delivered, Milterguard, private_folder, send, toml, wait_until
 from tests.demo.mail import USER, Letter, letters, message_id
 from tests.house import STRANGER, House, open_house
 
@@ -70,8 +70,13 @@ def _send(house: House, letter: Letter) -> Told:
     if not letter.needs_clamd:
         house.clamd.stop()
     started = time.monotonic()
-    dialogue = house.postfix.send(
-        letter.octets, sender="sender@sender.example", recipients=letter.recipients, client=STRANGER
+    dialogue = send(
+        house.postfix.port,
+        letter.octets,
+        sender="sender@sender.example",
+        recipients=letter.recipients,
+        client=STRANGER,
+        helo=STRANGER["NAME"],
     )
     seconds = time.monotonic() - started
     delivered = None

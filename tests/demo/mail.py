@@ -5,7 +5,7 @@ import io
 import zipfile
 from dataclasses import dataclass
 from email.message import EmailMessage
-from email.utils import make_msgid
+from email.utils import formatdate, make_msgid
 
 from tests.daemons.sample import EICAR, GTUBE, points_phrase
 
@@ -31,7 +31,7 @@ def letters() -> tuple[Letter, ...]:
         Letter("EICAR attached", octets(_message("Invoice", "See attachment.", ("eicar.com", EICAR)))),
         Letter("EICAR in a zip", octets(_message("Invoice", "See attachment.", ("invoice.zip", zipped(EICAR))))),
         Letter("GTUBE", octets(_message("You have won", GTUBE.decode()))),
-        Letter("between tag2 and kill level", octets(_message("Best prices", points_phrase("6-5")))),
+        Letter("between tag2 and kill level", octets(_message("Our new catalogue", points_phrase("6-5")))),
         Letter("forged X-Spam and X-Virus-Scanned", _forged()),
         Letter("10 MB attachment", octets(_message("Holiday film", "Look!", ("film.bin", bytes(10_000_000))))),
         Letter("two recipients, one loves spam", octets(_message("You have won", GTUBE.decode())), (USER, LOVER)),
@@ -45,7 +45,7 @@ def _message(subject: str, text: str, attachment: tuple[str, bytes] | None = Non
     message["From"] = "Sender <sender@sender.example>"
     message["To"] = f"User <{USER}>"
     message["Subject"] = subject
-    message["Date"] = "Sat, 21 Nov 2026 12:00:00 +0000"
+    message["Date"] = formatdate()
     message["Message-ID"] = make_msgid(domain="sender.example")
     message.set_content(text)
     if attachment is not None:

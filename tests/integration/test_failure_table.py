@@ -22,7 +22,7 @@ from tests.integration.faults import FAULTS, OPERATIONS, documented
 
 SENDER, USER, KEPT = "sender@sender.example", "user@example.com", "kept@example.com"
 HASTE: toml.Table = {
-    "server": {"deadline_seconds": 3.0, "stop_grace_seconds": 2.0},
+    "server": {"deadline_seconds": 3.0, "progress_seconds": 1.0, "stop_grace_seconds": 2.0},
     "checks": {"clamd": {"retry_seconds": 0.1}, "spamd": {"retry_seconds": 0.1}},
     "recipient": [{"match": [KEPT], "virus_destiny": "discard"}],
 }
