@@ -92,10 +92,11 @@ class JournalWriter:
         while batch := self._next():
             try:
                 journal = journal or self._make_journal()
-                left = self._written(journal, batch)
-            except MilterguardError as error:
-                left = batch
+            except Exception as error:  # noqa: BLE001  (an optional effect: nothing ends the thread)
+                left: Sequence[Record] = batch
                 self._note_failure(error)
+            else:
+                left = self._written(journal, batch)
             if left:
                 self._put_back(left)
                 self._rest(pause)

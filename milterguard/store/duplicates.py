@@ -9,7 +9,7 @@ or lost, copies are kept twice, never not at all.
 import logging
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
 from milterguard.store.durable import FILE_MODE, lock, make_folder, opened_folder, remove_quietly
@@ -22,10 +22,11 @@ _LOCK_SECONDS = 2.0
 class Duplicates:
     """The index of one quarantine."""
 
-    def __init__(self, folder: Path, *, is_alive: Callable[[str, str], bool]) -> None:
+    def __init__(
+        self, folder: Path, *, is_alive: Callable[[str, str], bool], lock_seconds: float = _LOCK_SECONDS
+    ) -> None:
         """``is_alive`` says whether a location still holds the message with that key."""
-        self._folder = folder
-        self._is_alive = is_alive
+        self._folder, self._is_alive, self._lock_seconds = folder, is_alive, lock_seconds
 
     def find(self, key: str) -> str:
         """Return the location of the copy with that key, or the empty string. Never raises."""
@@ -53,42 +54,32 @@ class Duplicates:
     def forget(self, key: str, location: str) -> None:
         """Remove the entry of a copy that is deleted. Never raises."""
         with self._locked(key) as folder:
-            if folder is None:
-                return
-            try:
-                if os.readlink(key, dir_fd=folder) == location:
-                    remove_quietly(key, folder)
-            except OSError:
-                return
+            if folder is not None:
+                with suppress(OSError):
+                    if os.readlink(key, dir_fd=folder) == location:
+                        remove_quietly(key, folder)
 
     @contextmanager
     def _locked(self, key: str) -> Iterator[int | None]:
-        """Give the folder of a key's entry with its lock held; None if that cannot be had."""
-        with _lock_of(self._folder, key) as descriptor:
-            if descriptor is None:
-                yield None
-                return
-            with opened_folder(self._folder / key[:2]) as folder:
-                yield folder
+        """Give the folder of a key's entry with the index locked; None if that cannot be had."""
+        with ExitStack() as stack:
+            folder = None
+            try:
+                folder = self._lock(key, stack)
+            except OSError as error:
+                log.warning("the quarantine's index cannot be used: %s", error.strerror)
+            yield folder
 
-
-@contextmanager
-def _lock_of(index: Path, key: str) -> Iterator[int | None]:
-    try:
-        make_folder_once(index / key[:2])
-        descriptor = os.open(index / "lock", os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, FILE_MODE)
-    except OSError as error:
-        log.warning("the quarantine's index cannot be used: %s", error.strerror)
-        yield None
-        return
-    try:
-        if lock(descriptor, wait_seconds=_LOCK_SECONDS):
-            yield descriptor
-        else:
+    def _lock(self, key: str, stack: ExitStack) -> int | None:
+        """Lock the index until the stack is left and return the folder of a key's entry."""
+        make_folder_once(self._folder / key[:2])
+        flags = os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(self._folder / "lock", flags, FILE_MODE)
+        stack.callback(os.close, descriptor)
+        if not lock(descriptor, wait_seconds=self._lock_seconds):
             log.warning("the quarantine's index is locked by another process")
-            yield None
-    finally:
-        os.close(descriptor)
+            return None
+        return stack.enter_context(opened_folder(self._folder / key[:2]))
 
 
 def make_folder_once(path: Path) -> None:
