@@ -7,10 +7,12 @@ import os
 import signal
 import socket
 import sys
+import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 from enum import Enum, auto
 
+from milterguard.server.generation import Generation
 from milterguard.server.listen import Listener
 from milterguard.server.worker import DRAIN, EX_SOFTWARE
 
@@ -31,15 +33,16 @@ class Child:
 
     pid: int
     control: socket.socket
+    generation: Generation
     listener: Listener
     seat: int
-    started: float
-    heard: float
-    """When it last said something, on the monotonic clock."""
-    state: State = State.STARTING
     replaces: "Child | None" = None
     """The worker that is told to drain once this one is ready."""
-    has_successor: bool = field(default=False)
+    has_successor: bool = False
+    state: State = State.STARTING
+    started: float = field(default_factory=time.monotonic)
+    heard: float = field(default_factory=time.monotonic)
+    """When it last said something, on the monotonic clock."""
 
     def drain(self) -> None:
         """Tell it to accept no more and to end when its sessions have."""

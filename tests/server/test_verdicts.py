@@ -4,7 +4,7 @@
 import random
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -83,7 +83,7 @@ def test_verdicts_do_not_bleed_between_the_messages_of_interleaved_sessions(tree
 def test_abort_at_any_stage_leaves_nothing_behind(tree: Tree, stage: str) -> None:
     """After an abort the next message of the connection is judged alone."""
     with tree.call().greet() as mta:
-        steps = [
+        steps: list[tuple[str, Callable[[], object]]] = [
             ("connect", lambda: None),
             ("mail", lambda: mta.mail("<other@sender.example>")),
             ("rcpt", lambda: mta.rcpt("<other@ours.example>")),
@@ -110,7 +110,7 @@ def test_abort_at_any_stage_leaves_nothing_behind(tree: Tree, stage: str) -> Non
 def test_a_client_that_vanishes_at_any_stage_leaves_a_server_that_is_well(tree: Tree, stage: str) -> None:
     """The connection is closed without a word; the next one is served."""
     mta = tree.call()
-    steps = [
+    steps: list[tuple[str, Callable[[], object]]] = [
         ("negotiate", mta.negotiate),
         ("connect", mta.connect),
         ("mail", lambda: mta.mail("<a@b.example>")),
@@ -237,7 +237,10 @@ def test_a_field_of_half_a_megabyte_is_read(tree: Tree) -> None:
 
 def test_too_long_header_and_body_are_refused(tmp_path: Path) -> None:
     """552 5.3.4 over max_header_bytes and max_body_bytes; the connection goes on."""
-    with running(tmp_path, workers=1, max_header_bytes=2000, max_body_bytes=300_000) as tree, tree.call().greet() as mta:
+    with (
+        running(tmp_path, workers=1, max_header_bytes=2000, max_body_bytes=300_000) as tree,
+        tree.call().greet() as mta,
+    ):
         assert mta.message(Mail(fields=[("X-Long", "x" * 3000)])).line.startswith("552 5.3.4")
         assert mta.message(Mail(body=b"x" * 300_001)).line.startswith("552 5.3.4")
         assert mta.message(Mail(body=b"x" * 300_000)).is_accepted
@@ -263,8 +266,8 @@ def test_no_command_waits_behind_another_sessions_scan(tmp_path: Path) -> None:
     slowest: list[float] = []
 
     def talk() -> None:
-        with tree.call() as mta:
-            for step in (
+        with house.call() as mta:
+            steps: tuple[Callable[[], object], ...] = (
                 mta.negotiate,
                 mta.connect,
                 mta.helo,
@@ -272,14 +275,15 @@ def test_no_command_waits_behind_another_sessions_scan(tmp_path: Path) -> None:
                 lambda: mta.rcpt("<user@ours.example>"),
                 mta.data,
                 lambda: mta.field("X-Say", "wait:1"),
-            ):
+            )
+            for step in steps:
                 started = time.monotonic()
                 step()
                 slowest.append(time.monotonic() - started)
             mta.end_of_header()
             assert mta.end_of_message().is_accepted
 
-    with running(tmp_path) as tree:
+    with running(tmp_path) as house:
         threads = []
         for _ in range(8):
             threads += [threading.Thread(target=talk) for _ in range(6)]

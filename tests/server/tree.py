@@ -242,7 +242,8 @@ def _settings(path: Path) -> Settings:
 
 
 def main() -> int:
-    from milterguard.server.supervisor import Pace, serve
+    from milterguard.server.generation import Pace
+    from milterguard.server.supervisor import serve
 
     logging.basicConfig(level=logging.INFO, format="%(process)d %(levelname)s %(name)s %(message)s")
     path, records = Path(sys.argv[1]), sys.argv[2]
