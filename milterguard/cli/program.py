@@ -30,6 +30,14 @@ _COMMANDS: Mapping[str, tuple[str, str]] = {
 _EPILOG = "\b\nExit status:\n" + "\n".join(f"  {status.value:>3}  {text}" for status, text in MEANINGS.items())
 
 
+class _Interrupted(Exception):  # noqa: N818
+    """Ctrl-C, in a form that click leaves to us."""
+
+
+class _ReaderGone(Exception):  # noqa: N818
+    """A broken pipe, in a form that click leaves to us."""
+
+
 class Program(click.Group):
     """A group that imports a command when it is needed, and never shows a traceback."""
 
@@ -50,6 +58,14 @@ class Program(click.Group):
         with formatter.section("Commands"):
             formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
 
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt as error:
+            raise _Interrupted from error
+        except BrokenPipeError as error:
+            raise _ReaderGone from error
+
     def main(  # type: ignore[override]  # click overloads it by standalone_mode, which is ours alone
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any
     ) -> NoReturn:
@@ -67,9 +83,11 @@ class Program(click.Group):
             return result if isinstance(result, int) else Status.OK
         except click.ClickException as error:
             return _misused(error)
-        except (click.exceptions.Abort, KeyboardInterrupt):
+        except click.exceptions.Abort:
+            return _said("nothing was done", Status.FOUND)
+        except (_Interrupted, KeyboardInterrupt):
             return _said("interrupted", Status.INTERRUPTED)
-        except BrokenPipeError:
+        except (_ReaderGone, BrokenPipeError):
             _silence_stdout()
             return 128 + signal.SIGPIPE
         except MilterguardError as error:

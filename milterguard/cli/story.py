@@ -109,7 +109,7 @@ def _tell_findings(document: Document) -> None:
     rows = [
         [
             str(each.get("check", "")),
-            str(each.get("category", "")),
+            _category(each),
             " ".join(str(word) for word in (each.get("minor"), each.get("detail")) if word),
             _points(each.get("score")),
             f"{float(each.get('seconds') or 0) * 1000:.0f} ms",
@@ -130,6 +130,12 @@ def _tell_findings(document: Document) -> None:
             )
     for name in document.get("skipped") or []:
         show.say(f"not checked by {name}: an infection had decided before it answered")
+
+
+def _category(finding: Document) -> str:
+    """Return the finding's category; points alone are no category, the levels make one of them."""
+    is_scored = finding.get("category") == "clean" and finding.get("score") is not None
+    return "scored" if is_scored else str(finding.get("category", ""))
 
 
 def _tests(tests: Sequence[Sequence[Any]]) -> str:

@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``check``: what it asks, and that it sees what is wrong."""
+
+import json
+import zipfile
+from io import BytesIO
+from pathlib import Path
+
+from milterguard.cli.probe import eicar, encrypted_zip, gtube, nested_eicar
+from milterguard.store.migrate import upgrade
+from tests.cli.conftest import Program
+from tests.daemons import Clamd, Spamd
+from tests.daemons.folder import free_port
+from tests.daemons.sample import EICAR, GTUBE
+from tests.effects.mta import Mta
+
+
+def states(program: Program) -> tuple[int, dict[str, str]]:
+    """Return the exit status, and the state of each row by its subject."""
+    result = program("check", "--json")
+    return result.exit_code, {row["subject"]: row["state"] for row in json.loads(result.output)}
+
+
+def test_all_is_well(milterguard: Program, clamd: Clamd, spamd: Spamd, mta: Mta) -> None:
+    """With real scanners, a database and an MTA there is no error."""
+    milterguard.configure(
+        {
+            "checks": {
+                "clamd": {"enabled": True, "sockets": [clamd.socket]},
+                "spamd": {"enabled": True, "sockets": [spamd.socket]},
+            }
+        }
+    )
+    upgrade(milterguard.database)
+    status, found = states(milterguard)
+    assert status == 0
+    name = f"clamd {clamd.socket}"
+    assert found[name] == found[f"{name}: EICAR"] == found[f"{name}: limits"] == found[f"{name}: encrypted"] == "ok"
+    assert found[f"spamd {spamd.socket}: GTUBE"] == found[f"spamd {spamd.socket}: points of tests"] == "ok"
+    assert found["database"] == "ok"
+    assert "error" not in found.values()
+
+
+def test_a_clamd_whose_limits_are_silent_is_told_of(milterguard: Program, daemon_folder: Path) -> None:
+    """The lines that belong into clamd.conf are named."""
+    folder = daemon_folder / "silent-clamd"
+    with Clamd(folder, options={"AlertExceedsMax": "no", "AlertEncrypted": "no"}) as silent:
+        milterguard.configure({"checks": {"clamd": {"enabled": True, "sockets": [silent.socket]}}})
+        output = milterguard("check").output
+    assert "add to clamd.conf: AlertExceedsMax yes" in output
+    assert "add to clamd.conf: AlertEncrypted yes" in output
+
+
+def test_what_is_missing_is_an_error_with_advice(milterguard: Program) -> None:
+    """Scanners, tables, MTA: exit status 1."""
+    nobody = f"inet:{free_port()}@127.0.0.1"
+    milterguard.configure(
+        {
+            "checks": {
+                "clamd": {"enabled": True, "sockets": [nobody], "timeout_seconds": 2.0},
+                "spamd": {"enabled": True, "sockets": [nobody], "timeout_seconds": 2.0},
+            },
+            "release": {"smtp": nobody},
+        }
+    )
+    status, found = states(milterguard)
+    assert status == 1
+    wrong = {subject for subject, state in found.items() if state == "error"}
+    assert wrong == {f"clamd {nobody}", f"spamd {nobody}", "database", f"release {nobody}"}
+    assert "run: milterguard db upgrade" in milterguard("check").output
+
+
+def test_a_folder_that_the_filters_user_cannot_write_is_an_error(milterguard: Program, tmp_path: Path) -> None:
+    """Asked as that user, not as whoever runs the check."""
+    (tmp_path / "quarantine").mkdir(mode=0o700)
+    milterguard.configure({"server": {"user": "nobody"}})
+    _, found = states(milterguard)
+    assert found[f"quarantine folder {tmp_path / 'quarantine'}"] == "error"
+
+
+def test_switched_off_scanners_are_warned_of(milterguard: Program) -> None:
+    """Nobody forgets that nothing is scanned."""
+    _, found = states(milterguard)
+    assert found["clamd"] == found["spamd"] == "warning"
+
+
+def test_the_probes_are_the_known_ones() -> None:
+    """EICAR and GTUBE are the same as those the daemons are tested with; the nesting is real."""
+    assert (eicar(), gtube()) == (EICAR, GTUBE)
+    octets = nested_eicar(3)
+    for _ in range(3):
+        with zipfile.ZipFile(BytesIO(octets)) as archive:
+            octets = archive.read(archive.namelist()[0])
+    assert octets == EICAR
+    with zipfile.ZipFile(BytesIO(encrypted_zip())) as archive:
+        assert archive.infolist()[0].flag_bits & 1
