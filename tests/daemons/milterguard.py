@@ -20,6 +20,8 @@ from tests.daemons.postfix import DOMAINS
 from tests.daemons.process import Daemon, DaemonError
 
 REPOSITORY = Path(__file__).parents[2]
+IS_COVERED = "COVERAGE_PROCESS_CONFIG"
+"""Set by coverage for the processes below the tests."""
 
 
 class Milterguard(Daemon):
@@ -63,7 +65,8 @@ class Milterguard(Daemon):
         self.configuration.write_text(toml.written(self.settings))
 
     def command(self) -> list[str]:
-        return [sys.executable, "-m", "milterguard", "serve", "--config", str(self.configuration)]
+        program = "tests.daemons.traced" if IS_COVERED in os.environ else "milterguard"
+        return [sys.executable, "-m", program, "serve", "--config", str(self.configuration)]
 
     def environment(self) -> Mapping[str, str]:
         return {
