@@ -4,7 +4,7 @@
 import gzip
 import threading
 from collections.abc import Iterator
-from email.utils import formatdate
+from email.utils import formatdate, make_msgid
 from itertools import cycle, islice
 from pathlib import Path
 
@@ -21,7 +21,6 @@ SETTINGS: toml.Table = {
     "recipient": [{"match": [LOVER], "spam_lover": True}, {"match": [KEPT], "virus_destiny": "discard"}],
 }
 CLEAN, INFECTED, SPAM = b"Hello.\r\n", EICAR + b"\r\n", GTUBE + b"\r\n"
-_count = iter(range(10**9))
 
 
 @pytest.fixture
@@ -41,7 +40,12 @@ def client(postfix: Postfix, guard: Milterguard) -> Iterator[Smtp]:
 
 
 def letter(body: bytes = CLEAN, *fields: str, subject: str = "hello") -> bytes:
-    head = [f"From: {SENDER}", f"To: {USER}", f"Subject: {subject}", f"Message-ID: <{next(_count)}@sender.example>"]
+    head = [
+        f"From: {SENDER}",
+        f"To: {USER}",
+        f"Subject: {subject}",
+        f"Message-ID: {make_msgid(domain='sender.example')}",
+    ]
     lines = [*head, f"Date: {formatdate()}", *fields]
     return "".join(f"{line}\r\n" for line in lines).encode() + b"\r\n" + body
 
@@ -57,7 +61,9 @@ def copies(guard: Milterguard) -> list[Path]:
 def test_forged_fields_are_gone_and_ours_stand_on_top(client: Smtp, sink: Sink) -> None:
     """Three copies of a forged flag, all removed; what is left is what we wrote, above all else."""
     forged = ["X-Spam-Flag: NO", "X-Virus-Scanned: theirs", "x-spam-flag: NO", "X-Spam-Status: No", "X-SPAM-FLAG: NO"]
-    assert told(client, letter(points_phrase("6-5").encode() + b"\r\n", *forged)).startswith("250")
+    assert told(client, letter(f"Please read this: {points_phrase('6-5')} is all.\r\n".encode(), *forged)).startswith(
+        "250"
+    )
     (message,) = sink.wait_for(1)
     assert message.values("X-Spam-Flag") == ("YES",)
     assert message.values("X-Virus-Scanned") == ("milterguard at mx.example.com",)
