@@ -1,0 +1,305 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A session answers every message once, gives back what it took, and forgets."""
+
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from milterguard.config.settings import OnFailure, Server
+from milterguard.core import reply
+from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.envelope import Client, Recipient, Traffic
+from milterguard.core.finding import Finding
+from milterguard.core.message import Message
+from milterguard.core.policy import Policy
+from milterguard.core.report import Record
+from milterguard.core.verdict import Decision, Edit, Judged
+from milterguard.guard import Guard, Rules
+from milterguard.scan import Checked, Scan
+from milterguard.server.admission import Admission, Seats
+from milterguard.server.desk import Desk
+from milterguard.server.session import FAILED, NO_SPACE, Answer, Session
+from tests.server.tree import Policies, Says
+
+
+class Classes(Policies):
+    """Recipients whose name begins with x have a policy of their own."""
+
+    def judged(self, address: str, *, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
+        policy = Policy(spam_lover=address.startswith("x"), banned_destiny=Destiny.DISCARD)
+        return Judged(Recipient(address, is_local=True, parameters=parameters), policy)
+
+
+class SlowKeeper:
+    """Keeps when it is told that it may."""
+
+    def __init__(self) -> None:
+        self.may = threading.Event()
+        self.may.set()
+
+    def keep(self, message: Message, decision: Decision, findings: Sequence[Finding]) -> str:
+        self.may.wait(10)
+        return "kept"
+
+
+class Records:
+    """Remembers what was recorded."""
+
+    def __init__(self) -> None:
+        self.all: list[Record] = []
+        self._came = threading.Condition()
+
+    def submit(self, record: Record) -> None:
+        with self._came:
+            self.all.append(record)
+            self._came.notify_all()
+
+    def last(self, number: int = 1) -> Record:
+        with self._came:
+            assert self._came.wait_for(lambda: len(self.all) >= number, 5)
+            return self.all[-1]
+
+
+class Door:
+    """The MTA's side, which may refuse."""
+
+    def __init__(self, trouble: Callable[[], None] = lambda: None) -> None:
+        self.edits: list[Edit] = []
+        self.progressed = 0
+        self._trouble = trouble
+
+    def progress(self) -> None:
+        self.progressed += 1
+        self._trouble()
+
+    def apply(self, edits: Sequence[Edit]) -> None:
+        self._trouble()
+        self.edits += edits
+
+
+class Room:
+    """A desk with one session at it."""
+
+    def __init__(self, server: Server, *, deadline_seconds: float, mixed: Mixed) -> None:
+        self.records = Records()
+        self.keeper = SlowKeeper()
+        scan = Scan((Checked(Says(), OnFailure()),), threads=4)
+        rules = Rules(deadline_seconds=deadline_seconds, mixed_recipients=mixed)
+        guard = Guard(Classes(), scan, keeper=self.keeper, recorders=(self.records,), rules=rules)
+        seats = Seats()
+        admission = Admission(seats, seats.take() or 0, max_messages=server.max_messages, max_messages_total=99)
+        self.desk = Desk(guard, server, admission)
+        self.session = Session(self.desk)
+        self.session.connect(Client("192.0.2.7", 25, "mx.sender.example"), "mta.ours.example")
+        self.session.helo("mx.sender.example", "")
+
+    def begin(
+        self, say: str = "", *, body: bytes = b"hello\r\n", recipients: tuple[bytes, ...] = (b"<u@o.x>",)
+    ) -> None:
+        self.session.mail(b"<s@sender.example>", ())
+        for recipient in recipients:
+            assert self.session.rcpt(recipient, ()) is None
+        assert self.session.data("4Q") is None
+        self.session.field(b"X-Say", b" " + say.encode())
+        self.session.end_of_header()
+        self.session.body(body)
+
+    def message(self, say: str = "", *, body: bytes = b"hello\r\n", door: Door | None = None) -> Answer:
+        self.begin(say, body=body)
+        return self.session.end_of_message(door or Door())
+
+    def await_empty(self) -> None:
+        """Every place was given back."""
+        end = time.monotonic() + 5
+        while self.desk.admission.count:
+            assert time.monotonic() < end, "a place was not given back"
+            time.sleep(0.01)
+
+
+@contextmanager
+def opened(
+    *, server: Server | None = None, deadline_seconds: float = 5.0, mixed: Mixed = Mixed.REMOVE
+) -> Iterator[Room]:
+    room = Room(server or Server(), deadline_seconds=deadline_seconds, mixed=mixed)
+    try:
+        yield room
+        room.session.abort()
+        room.await_empty()
+    finally:
+        room.keeper.may.set()
+        room.desk.close()
+
+
+@pytest.mark.parametrize(
+    ("say", "destiny"),
+    [
+        ("", Destiny.PASS),
+        ("read", Destiny.PASS),
+        ("virus", Destiny.REJECT),
+        ("discard", Destiny.DISCARD),
+        ("raise", Destiny.TEMPFAIL),
+    ],
+)
+def test_a_message_is_answered_recorded_and_forgotten(say: str, destiny: Destiny) -> None:
+    """What is recorded is what was told; the session is ready for the next."""
+    with opened() as room:
+        for number in (1, 2):
+            answer = room.message(say)
+            record = room.records.last(number)
+            assert answer.destiny is record.answer is destiny
+            assert record.reply == (str(answer.reply) if answer.reply else "")
+        assert room.desk.messages == 2
+
+
+def test_the_checks_start_before_the_content_has_arrived() -> None:
+    """At the end of the header the scan is in work, and it ends only with the content."""
+    with opened() as room:
+        room.begin("read")
+        assert room.desk.admission.count == 1
+        room.session.body(b"more")
+        assert room.session.end_of_message(Door()).destiny is Destiny.PASS
+        assert room.records.last().size == len(b"X-Say: read\r\n\r\nhello\r\nmore")
+
+
+def test_a_copy_that_takes_too_long_to_keep_is_a_451() -> None:
+    """The deadline holds for the quarantine too; the place is given back when it has ended at last."""
+    with opened(deadline_seconds=0.5) as room:
+        room.keeper.may.clear()
+        answer = room.message("discard")
+        assert answer.destiny is Destiny.TEMPFAIL
+        assert room.records.last().answer is Destiny.TEMPFAIL
+        assert room.desk.admission.count == 1
+        room.keeper.may.set()
+
+
+def test_the_place_is_kept_while_a_check_hangs_on() -> None:
+    """The answer is given, but the thread is still busy: no other message may count on it."""
+    with opened(server=Server(max_messages=1), deadline_seconds=0.3) as room:
+        assert room.message("stubborn:0.8").destiny is Destiny.TEMPFAIL
+        assert room.message("").reply == reply.BUSY
+        room.await_empty()
+        assert room.message("").destiny is Destiny.PASS
+        assert [each.answer for each in room.records.all][1] is Destiny.TEMPFAIL
+
+
+def test_an_mta_that_does_not_take_the_edits_gets_451() -> None:
+    """Recorded as such, not as passed."""
+
+    def refuse() -> None:
+        raise OSError("gone")
+
+    with opened() as room:
+        assert room.message("", door=Door(refuse)) == Answer(Destiny.TEMPFAIL, FAILED)
+        assert room.records.last().answer is Destiny.TEMPFAIL
+
+
+def test_an_mta_that_is_gone_during_the_scan_ends_it() -> None:
+    """``progress`` fails: the check is cancelled, not waited for."""
+
+    def vanish() -> None:
+        raise OSError("gone")
+
+    with opened(server=Server(progress_seconds=0.1)) as room:
+        started = time.monotonic()
+        assert room.message("wait:4", door=Door(vanish)).reply == FAILED
+        room.await_empty()
+        assert time.monotonic() - started < 2
+
+
+def test_an_abort_cancels_the_checks() -> None:
+    """At once, and nothing is recorded."""
+    with opened() as room:
+        started = time.monotonic()
+        room.begin("wait:4")
+        room.session.abort()
+        room.await_empty()
+        assert time.monotonic() - started < 2
+        assert not room.records.all
+
+
+def test_the_end_of_the_process_cancels_the_checks() -> None:
+    """``abandon`` from another thread: 451, whatever a cancelled check would have come to."""
+    with opened(server=Server(progress_seconds=0.1)) as room:
+        room.desk.opened(room.session)
+        room.begin("wait:4")
+        threading.Timer(0.2, room.desk.abandon_all).start()
+        started = time.monotonic()
+        assert room.session.end_of_message(Door()).destiny is Destiny.TEMPFAIL
+        assert time.monotonic() - started < 2
+        room.desk.closed(room.session)
+        assert room.desk.sessions == 0
+
+
+def test_a_body_that_cannot_be_stored_is_a_451(small_disk: Path) -> None:
+    """4.3.1 on a full disk; a smaller one is taken."""
+    with opened(server=Server(max_memory_bytes=1000, spool_directory=str(small_disk))) as room:
+        assert room.message("read", body=b"x" * 2_000_000).reply == NO_SPACE
+        assert room.message("read", body=b"x" * 200_000).destiny is Destiny.PASS
+
+
+def test_a_second_mail_begins_anew() -> None:
+    """RSET is not needed: recipients of the first are gone."""
+    with opened() as room:
+        room.session.mail(b"<first@sender.example>", ())
+        room.session.rcpt(b"<first@o.x>", ())
+        room.message("")
+        envelope = room.records.last().envelope
+        assert [each.address for each in envelope.recipients] == ["u@o.x"]
+        assert envelope.sender == "s@sender.example"
+
+
+def test_addresses_lose_their_brackets_and_keep_their_parameters() -> None:
+    """The null sender is empty; ESMTP parameters are apart."""
+    with opened() as room:
+        room.session.mail(b"<>", (b"SIZE=7",), login="user", mechanism="PLAIN")
+        room.session.rcpt("<jörg@o.x>".encode(), (b"NOTIFY=NEVER",))
+        room.session.rcpt(b"bare@o.x", ())
+        room.session.data("4Q")
+        room.session.end_of_header()
+        room.session.end_of_message(Door())
+        envelope = room.records.last().envelope
+        assert (envelope.sender, envelope.parameters) == ("", ("SIZE=7",))
+        assert [each.address for each in envelope.recipients] == ["jörg@o.x", "bare@o.x"]
+        assert envelope.recipients[0].parameters == ("NOTIFY=NEVER",)
+        assert envelope.client.is_authenticated
+
+
+def test_recipients_of_another_policy_come_separately_when_asked() -> None:
+    """452 4.5.3 at RCPT with ``mixed_recipients = "split"``."""
+    with opened(mixed=Mixed.SPLIT) as room:
+        room.session.mail(b"<s@sender.example>", ())
+        assert room.session.rcpt(b"<a@o.x>", ()) is None
+        assert room.session.rcpt(b"<x@o.x>", ()) == reply.SPLIT
+        assert room.session.rcpt(b"<b@o.x>", ()) is None
+
+
+def test_steps_out_of_order_are_451_and_harmless() -> None:
+    """RCPT, DATA, fields, body and the end without MAIL; a message without recipients."""
+    with opened() as room:
+        session = room.session
+        assert session.rcpt(b"<a@o.x>", ()) == FAILED
+        assert session.data("4Q") == FAILED
+        session.field(b"A", b" b")
+        session.end_of_header()
+        session.body(b"x")
+        session.spoil()
+        session.abandon()
+        assert session.end_of_message(Door()) == Answer(Destiny.TEMPFAIL, FAILED)
+        session.mail(b"<s@sender.example>", ())
+        assert session.end_of_message(Door()) == Answer(Destiny.TEMPFAIL, FAILED)
+
+
+def test_a_step_that_went_wrong_spoils_its_message_only() -> None:
+    """Told at the next step that has an answer."""
+    with opened() as room:
+        room.session.mail(b"<s@sender.example>", ())
+        room.session.spoil()
+        assert room.session.rcpt(b"<a@o.x>", ()) == FAILED
+        assert room.message("").destiny is Destiny.PASS
+        room.begin("")
+        room.session.spoil()
+        assert room.session.end_of_message(Door()).reply == FAILED
