@@ -49,15 +49,19 @@ class _Loader(Loader):
     def exec_module(self, module: ModuleType) -> None:
         self._loader.exec_module(module)
         for name in dir(module):
-            if name.startswith("set_") and name.endswith("_callback"):
+            if name == "register" or (name.startswith("set_") and name.endswith("_callback")):
                 setattr(module, name, _registering(getattr(module, name)))
 
 
 def _registering(register: Callback) -> Callback:
-    def run(callback: Callback | None, *arguments: Any) -> Any:
-        return register(callback and traced(callback), *arguments)
+    def run(*arguments: Any, **named: Any) -> Any:
+        return register(*map(_traced_if_callback, arguments), **{k: _traced_if_callback(v) for k, v in named.items()})
 
     return run
+
+
+def _traced_if_callback(argument: Any) -> Any:
+    return traced(argument) if callable(argument) else argument
 
 
 if __name__ == "__main__":
