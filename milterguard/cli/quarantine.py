@@ -7,21 +7,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from milterguard.cli import quarantine_view as view
 from milterguard.cli import show
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.since import seconds_since
 from milterguard.cli.status import CommandError, Status
 from milterguard.core.finding import Category
-from milterguard.errors import StoreError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from milterguard.config.settings import Settings
-    from milterguard.effects.release import Released
-    from milterguard.store.quarantine import Entry, FileQuarantine
-
-_BLOCK = 65536
+    from milterguard.store.quarantine import FileQuarantine
 
 
 @click.group("quarantine")
@@ -66,11 +61,11 @@ def list_command(
     ]
     entries.sort(key=lambda entry: (entry.received_at, entry.mail_id))
     if as_json:
-        show.as_json([_facts(entry) for entry in entries])
+        show.as_json([view.facts(entry) for entry in entries])
     else:
         show.table(
-            ["Mail id", "Received", "Category", "Status", "Size", "Sender", "Recipients", "Subject"],
-            [_row(entry) for entry in entries],
+            view.HEADS,
+            [view.row(entry) for entry in entries],
             styles=["dim" if entry.status == "released" else "" for entry in entries],
         )
 
@@ -98,15 +93,15 @@ def show_command(mail_id: str, *, raw: bool, header: bool, as_json: bool) -> Non
     quarantine = _quarantine(loaded().settings)
     entry = quarantine.find(mail_id)
     if raw and not sys.stdout.isatty():
-        for block in _octets(quarantine, entry):
+        for block in view.octets(quarantine, entry):
             sys.stdout.buffer.write(block)
     elif raw or header:
-        for line in _lines(quarantine, entry, header_only=header):
+        for line in view.lines(quarantine, entry, header_only=header):
             show.say(line, limit=10000)
     elif as_json:
-        show.as_json({**_facts(entry), "releases": _releases(quarantine, entry)})
+        show.as_json({**view.facts(entry), "releases": view.releases(quarantine, entry)})
     else:
-        _show_facts(quarantine, entry)
+        view.tell(quarantine, entry)
 
 
 @quarantine_command.command("release")
@@ -141,9 +136,9 @@ def release_command(mail_id: str, *, recipients: tuple[str, ...], again: bool, a
         status = Status.TEMPFAIL if isinstance(error, ReleaseDeferred) else Status.UNAVAILABLE
         raise CommandError(str(error), status) from error
     if as_json:
-        show.as_json(_release_facts(released))
+        show.as_json(view.release_facts(released))
     else:
-        _say_released(released)
+        view.tell_release(released)
     if not released.was_recognised:
         click.echo(
             "milterguard: warning: our milter did not see the message, so its token field was delivered with it: "
@@ -175,8 +170,8 @@ def delete_command(mail_ids: tuple[str, ...], *, yes: bool) -> None:
         if not sys.stdin.isatty():
             raise click.UsageError("nobody can be asked here; --yes deletes without")
         show.table(
-            ["Mail id", "Received", "Category", "Status", "Size", "Sender", "Recipients", "Subject"],
-            [_row(entry) for entry in entries],
+            view.HEADS,
+            [view.row(entry) for entry in entries],
         )
         click.confirm(f"Delete {len(entries)} for good?", abort=True)
     for entry in entries:
@@ -205,109 +200,3 @@ def _is_like(pattern: str | None, addresses: "tuple[str, ...] | list[str]") -> b
     return any(
         fnmatchcase(address.lower(), wanted) if is_pattern else wanted in address.lower() for address in addresses
     )
-
-
-def _facts(entry: "Entry") -> dict[str, Any]:
-    return {
-        "mail_id": entry.mail_id,
-        "category": entry.category.word,
-        "sender": entry.sender,
-        "recipients": list(entry.recipients),
-        "withheld_from": list(entry.blocked),
-        "subject": entry.subject,
-        "size_bytes": entry.size_bytes,
-        "received_at": entry.received_at,
-        "status": entry.status,
-        "location": entry.location,
-    }
-
-
-def _row(entry: "Entry") -> list[str]:
-    return [
-        entry.mail_id,
-        show.moment(entry.received_at),
-        entry.category.word,
-        entry.status,
-        show.octets(entry.size_bytes),
-        f"<{entry.sender}>",
-        ", ".join(f"<{address}>" for address in entry.blocked or entry.recipients),
-        entry.subject,
-    ]
-
-
-def _show_facts(quarantine: "FileQuarantine", entry: "Entry") -> None:
-    show.pairs(
-        [
-            ("mail id", entry.mail_id),
-            ("received", show.moment(entry.received_at)),
-            ("category", entry.category.word),
-            ("status", entry.status),
-            ("size", show.octets(entry.size_bytes)),
-            ("sender", f"<{entry.sender}>"),
-            ("recipients", ", ".join(f"<{address}>" for address in entry.recipients)),
-            ("withheld from", ", ".join(f"<{address}>" for address in entry.blocked)),
-            ("subject", entry.subject),
-            ("location", entry.location),
-            *(("released", line) for line in _releases(quarantine, entry)),
-        ]
-    )
-
-
-def _releases(quarantine: "FileQuarantine", entry: "Entry") -> list[str]:
-    """Return what the receipt says."""
-    try:
-        with quarantine.begin_release(entry.mail_id, wait_seconds=0.0) as state:
-            if state.is_uncertain and state.previous is not None:
-                return [f"perhaps, at {show.moment(state.previous.at)}: that release broke off"]
-            return list(state.previous.lines) if state.previous is not None else []
-    except StoreError as error:
-        return [str(error)]
-
-
-def _octets(quarantine: "FileQuarantine", entry: "Entry") -> "Iterator[bytes]":
-    with quarantine.open(entry) as original:
-        while block := original.read(_BLOCK):
-            yield block
-
-
-def _lines(quarantine: "FileQuarantine", entry: "Entry", *, header_only: bool) -> "Iterator[str]":
-    """Yield the message's lines as text; a line without end comes in pieces."""
-    from milterguard.core.text import decoded
-
-    rest = b""
-    for block in _octets(quarantine, entry):
-        *lines, rest = (rest + block).split(b"\n")
-        for line in lines:
-            text = line.rstrip(b"\r")
-            if header_only and not text:
-                return
-            yield decoded(text)
-        if len(rest) > _BLOCK:
-            yield decoded(rest)
-            rest = b""
-    if rest:
-        yield decoded(rest)
-
-
-def _release_facts(released: "Released") -> dict[str, Any]:
-    return {
-        "mail_id": released.entry.mail_id,
-        "status": "released",
-        "is_new": released.is_new,
-        "released_at": released.at,
-        "recipients": list(released.recipients),
-        "refused": [{"recipient": recipient, "reply": reply} for recipient, reply in released.refused],
-        "receipt": list(released.lines),
-    }
-
-
-def _say_released(released: "Released") -> None:
-    if released.is_new:
-        show.say(f"released {released.entry.mail_id}")
-    else:
-        show.say(
-            f"message {released.entry.mail_id} was released before, at {show.moment(released.at)}; "
-            "nothing was sent now (--again sends it once more)"
-        )
-    for line in released.lines:
-        show.say(f"  {line}", limit=1000)

@@ -94,21 +94,9 @@ def test_raw_writes_the_very_octets(kept: Program) -> None:
 
 def test_raw_on_a_terminal_is_made_harmless(kept: Program) -> None:
     """The same option on a terminal shows escapes as text."""
-    ours, theirs = pty.openpty()
-    command = [sys.executable, "-m", "milterguard", "quarantine", "show", VIRUS_ID, "--raw"]
-    environment = {**os.environ, "MILTERGUARD_CONFIG": str(kept.configuration)}
-    with subprocess.Popen(command, stdout=theirs, env=environment) as process:
-        os.close(theirs)
-        octets = b""
-        try:
-            while block := os.read(ours, 4096):
-                octets += block
-        except OSError:
-            pass  # the terminal is gone with the program
-        os.close(ours)
-    assert process.returncode == 0
-    assert b"Hello." in octets
-    assert b"\x1b" not in octets
+    shown = on_terminal(kept, "quarantine", "show", VIRUS_ID, "--raw")
+    assert "Hello." in shown
+    assert "\x1b" not in shown
 
 
 def test_show_tells_the_releases(kept: Program, mta: Mta) -> None:
@@ -190,3 +178,61 @@ def test_an_unreadable_quarantine_ends_with_74(milterguard: Program, tmp_path: P
     """A file in the place of the folder is told as such."""
     (tmp_path / "quarantine").write_text("no folder")
     assert milterguard("quarantine", "list").exit_code == 74
+
+
+def test_on_a_terminal_the_list_is_a_drawn_table(kept: Program) -> None:
+    """With lines, and without colours when NO_COLOR says so; escapes of strangers never get through."""
+    drawn = on_terminal(kept, "quarantine", "list", NO_COLOR="1", COLUMNS="200")
+    assert "─" in drawn
+    assert SPAM_ID in drawn
+    assert "\x1b]0" not in drawn
+    assert "\x1b[3" not in drawn
+
+
+def test_delete_asks_on_a_terminal(kept: Program) -> None:
+    """Who says no keeps everything."""
+    assert "nothing was done" in on_terminal(kept, "quarantine", "delete", SPAM_ID, answer=b"n\n")
+    assert len(list(kept.quarantine.entries())) == 2
+    on_terminal(kept, "quarantine", "delete", SPAM_ID, answer=b"y\n")
+    assert len(list(kept.quarantine.entries())) == 1
+
+
+def on_terminal(milterguard: Program, *arguments: str, answer: bytes = b"", **environment: str) -> str:
+    """Run a command on a pseudo-terminal and return what it showed."""
+    ours, theirs = pty.openpty()
+    with subprocess.Popen(
+        [sys.executable, "-m", "milterguard", *arguments],
+        stdin=theirs,
+        stdout=theirs,
+        stderr=theirs,
+        env={**os.environ, "TERM": "xterm", "MILTERGUARD_CONFIG": str(milterguard.configuration), **environment},
+    ) as process:
+        os.close(theirs)
+        os.write(ours, answer)
+        octets = b""
+        try:
+            while block := os.read(ours, 4096):
+                octets += block
+        except OSError:
+            pass  # the terminal is gone with the program
+        os.close(ours)
+        process.wait(30)
+    return octets.decode()
+
+
+def test_a_release_that_broke_off_is_told(kept: Program, mta: Mta) -> None:
+    """``show`` says perhaps, ``release`` refuses with 69 until ``--again``."""
+    mta.hangs_up = "after milter"
+    assert kept("quarantine", "release", SPAM_ID).exit_code == 69
+    assert "perhaps, at " in kept("quarantine", "show", SPAM_ID).output
+    assert kept("quarantine", "release", SPAM_ID).exit_code == 69
+    mta.hangs_up = ""
+    assert kept("quarantine", "release", SPAM_ID, "--again").exit_code == 0
+
+
+def test_a_port_without_our_milter_is_warned_of(kept: Program) -> None:
+    """The release is a success, but something is set up wrongly."""
+    with Mta(None) as door:
+        kept.configure({"release": {"smtp": f"inet:{door.port}@127.0.0.1"}})
+        result = kept("quarantine", "release", SPAM_ID)
+    assert (result.exit_code, "our milter did not see" in result.stderr) == (0, True)

@@ -347,3 +347,33 @@ def test_a_used_token_is_no_use_to_anybody_else(quarantine: FileQuarantine, gate
 
 def _fields(head: bytes) -> tuple[Field, ...]:
     return tuple(Field(name, value) for name, _, value in (line.partition(b":") for line in head.split(b"\r\n")))
+
+
+def test_a_unix_socket_without_mta_is_told(quarantine: FileQuarantine, gate: ReleaseGate, tmp_path: Path) -> None:
+    """Nobody at ``unix:/PATH`` defers the release, as with a port."""
+    keep(quarantine)
+    spec = SocketSpec(SocketKind.UNIX, path=str(tmp_path / "none.sock"))
+    with pytest.raises(ReleaseDeferred, match="No such file"):
+        Releaser(quarantine, gate, smtp=spec, hostname="h").release(MAIL_ID)
+
+
+def test_a_damaged_copy_is_not_sent(quarantine: FileQuarantine, gate: ReleaseGate, mta: Mta) -> None:
+    """A file cut short is an error, and the MTA hears nothing of it."""
+    keep(quarantine, body=b"x" * 100_000)
+    path = quarantine._root / quarantine.find(MAIL_ID).location
+    path.write_bytes(path.read_bytes()[:-20])
+    with pytest.raises(StoreError):
+        releaser(quarantine, gate, mta.port).release(MAIL_ID)
+    assert not mta.commands
+
+
+def test_an_mta_that_never_answers_is_given_up(quarantine: FileQuarantine, gate: ReleaseGate, mta: Mta) -> None:
+    """The whole dialogue has one deadline; the message stays and can be released later."""
+    keep(quarantine)
+    mta.may_answer.clear()
+    smtp = SocketSpec(SocketKind.INET, "127.0.0.1", mta.port)
+    with pytest.raises(ReleaseDeferred, match="timed out"):
+        Releaser(quarantine, gate, smtp=smtp, hostname="h", timeout_seconds=0.5).release(MAIL_ID)
+    mta.may_answer.set()
+    assert releaser(quarantine, gate, mta.port).release(MAIL_ID).is_new
+    assert [delivery.released for delivery in mta.delivered] == [MAIL_ID]
