@@ -3,8 +3,10 @@
 
 import re
 import shlex
+import sqlite3
 import tomllib
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 import click
@@ -14,6 +16,7 @@ from milterguard.cli.program import program
 from milterguard.cli.status import MEANINGS
 from milterguard.config.load import load
 from milterguard.config.schema import entries, sections
+from milterguard.store.migrate import upgrade
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docker/*.md")])
@@ -151,6 +154,29 @@ def test_files_in_the_tour_exist() -> None:
             for path in re.findall(r"[a-z_]+/[a-z_/]+\.py\b", text):
                 candidates = (ROOT / "milterguard" / path, ROOT / path)
                 assert any(each.exists() for each in candidates), f"{name}: {path}"
+
+
+def test_the_sql_for_old_records_works(tmp_path: Path) -> None:
+    """The documented statements delete an old record with everything that hangs on it, and keep a new one."""
+    upgrade(f"sqlite:///{tmp_path / 'journal.db'}")
+    (statements,) = [match["text"] for match in _FENCE.finditer(TEXTS["docs/operations.md"]) if match["kind"] == "sql"]
+    with closing(sqlite3.connect(tmp_path / "journal.db")) as connection:
+        for number, moment in enumerate((1, 4_000_000_000)):
+            connection.execute("INSERT INTO maddr (id, email, domain) VALUES (?, ?, 'example')", (number, f"a{number}"))
+            columns = "mail_id, time_num, sid, am_id, time_iso, size, host"
+            values = (f"id{number}", moment, number)
+            connection.execute(f"INSERT INTO msgs ({columns}) VALUES (?, ?, ?, '', '', 0, '')", values)
+            connection.execute(
+                "INSERT INTO msgrcpt (mail_id, rseqnum, rid, ds, rs) VALUES (?, 1, ?, 'P', '')", (f"id{number}", number)
+            )
+            connection.execute(
+                "INSERT INTO evidence (mail_id, time_num, document) VALUES (?, ?, '{}')", (f"id{number}", moment)
+            )
+        connection.commit()
+        connection.executescript(statements)
+        for table, column in (("msgs", "mail_id"), ("msgrcpt", "mail_id"), ("evidence", "mail_id"), ("maddr", "email")):
+            (left,) = connection.execute(f"SELECT {column} FROM {table}").fetchall()
+            assert left[0].endswith("1"), table
 
 
 def test_the_failure_table_has_its_place() -> None:

@@ -12,6 +12,7 @@ import pytest
 from milterguard.checks.spamd_report import parse_report
 from milterguard.cli.probe import eicar, encrypted_zip, nested_eicar
 from milterguard.config.settings import Server
+from milterguard.server.generation import Pace
 from tests.daemons import Clamd, Spamd, private_folder
 from tests.daemons.sample import GTUBE
 
@@ -66,7 +67,7 @@ def test_the_unit_is_hardened() -> None:
 def test_the_unit_waits_for_the_drain() -> None:
     """systemd kills no earlier than open sessions may end by themselves, and only the supervisor gets SIGTERM."""
     unit = dict(line.split("=", 1) for line in UNIT.read_text().splitlines() if re.match(r"[A-Z]\w+=", line))
-    assert float(unit["TimeoutStopSec"]) > Server().stop_grace_seconds
+    assert float(unit["TimeoutStopSec"]) > Server().stop_grace_seconds + Pace().last
     assert unit["KillMode"] == "mixed"
     assert unit["Type"] == "notify"
 
