@@ -50,6 +50,8 @@ def serve(short_folder: Path, postfix: Postfix, milter_socket: str) -> Iterator[
                 listen=milter_socket,
                 settings=settings,
             )
+            # pytest shows it when the test fails.
+            running.callback(lambda: print(milterguard.log()))
             return running.enter_context(milterguard)
 
         yield start
