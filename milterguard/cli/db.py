@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``milterguard db``: the tables of the journal."""
 
+from pathlib import Path
+
 import click
 
 from milterguard.cli import show
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.status import CommandError, Status
+
+_FILE = "sqlite:///"
 
 
 @click.group("db")
@@ -25,18 +29,23 @@ def db_command() -> None:
 def upgrade_command() -> None:
     """Create the tables, or bring older ones up to date. Harmless when they are.
 
-    Run it as the user of the filter: a new SQLite file belongs to whoever creates it.
+    Run by root it gives a SQLite file to the owner of the folder that it lies in, so that the filter can
+    use it.
 
     \b
     Example:
-      runuser -u milterguard -- milterguard db upgrade
+      milterguard db upgrade
     """
+    from milterguard.cli.owner import give_to_owner
     from milterguard.store.migrate import current, upgrade
 
     url = _url()
     before = current(url)
     upgrade(url)
     after = current(url)
+    if url.startswith(_FILE):
+        file = Path(url.removeprefix(_FILE).partition("?")[0])
+        give_to_owner(file.parent, *(file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")))
     show.say(
         f"tables are up to date ({after})" if before == after else f"tables upgraded: {before or 'none'} -> {after}"
     )

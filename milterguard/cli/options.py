@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 F = TypeVar("F", bound=Callable[..., object])
 
+DEBUG_VARIABLE = "MILTERGUARD_DEBUG"
 _CONFIG = "milterguard.config"
 
 
@@ -52,7 +53,9 @@ def loaded() -> "Loaded":
     """Return the settings with their origins. Raises ConfigError."""
     from milterguard.config.load import load
 
-    return load(config_path(), environ=os.environ)
+    # Ours to read, and no setting.
+    environ = {name: value for name, value in os.environ.items() if name != DEBUG_VARIABLE}
+    return load(config_path(), environ=environ)
 
 
 def json_option(function: F) -> F:

@@ -11,7 +11,7 @@ from typing import Any, NoReturn
 import click
 
 from milterguard import __version__
-from milterguard.cli.options import common_options
+from milterguard.cli.options import DEBUG_VARIABLE, common_options
 from milterguard.cli.status import MEANINGS, Status, status_of
 from milterguard.errors import MilterguardError
 
@@ -71,7 +71,7 @@ class Program(click.Group):
     ) -> NoReturn:
         """Run and exit; ``standalone_mode`` is always ours."""
         arguments = sys.argv[1:] if args is None else list(args)
-        wants_traceback = "--debug" in arguments or bool(os.environ.get("MILTERGUARD_DEBUG"))
+        wants_traceback = "--debug" in arguments or bool(os.environ.get(DEBUG_VARIABLE))
         extra.pop("standalone_mode", None)
         sys.exit(self._run(arguments, prog_name, wants_traceback=wants_traceback, **extra))
 

@@ -3,6 +3,7 @@
 
 import sys
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -115,7 +116,7 @@ def release_command(mail_id: str, *, recipients: tuple[str, ...], again: bool, a
 
     The message goes by SMTP to [release] smtp and through our own milter, which lets it pass once. Only
     the MTA's 2xx counts. Asking twice delivers once: the second call says when and how it was
-    released, with exit status 0. Run it as the user of the filter or as root.
+    released, with exit status 0. Run by root it acts as the user of the filter.
 
     \b
     Examples:
@@ -130,6 +131,7 @@ def release_command(mail_id: str, *, recipients: tuple[str, ...], again: bool, a
         if not is_address(address):
             raise click.BadParameter(f"{address!r} is no address", param_hint="--to")
     settings = loaded().settings
+    _become_the_filter(settings)
     try:
         released = _releaser(settings).release(mail_id, recipients=recipients, again=again)
     except ReleaseError as error:
@@ -164,7 +166,9 @@ def delete_command(mail_ids: tuple[str, ...], *, yes: bool) -> None:
       milterguard quarantine list --since 30d --json | jq -r '.[].mail_id' |
           xargs milterguard quarantine delete --yes
     """
-    quarantine = _quarantine(loaded().settings)
+    settings = loaded().settings
+    _become_the_filter(settings)
+    quarantine = _quarantine(settings)
     entries = [quarantine.find(mail_id) for mail_id in dict.fromkeys(mail_ids)]
     if not yes:
         if not sys.stdin.isatty():
@@ -177,6 +181,17 @@ def delete_command(mail_ids: tuple[str, ...], *, yes: bool) -> None:
     for entry in entries:
         quarantine.delete(entry.mail_id)
         show.say(f"deleted {entry.mail_id}")
+
+
+def _become_the_filter(settings: "Settings") -> None:
+    # First, for the interpreter may lie where only root can read; the codec is what socket asks for.
+    import encodings.idna  # noqa: F401
+
+    import milterguard.build
+    import milterguard.effects.release  # noqa: F401
+    from milterguard.cli.owner import act_as_owner
+
+    act_as_owner(Path(settings.quarantine.store.removeprefix("file:")), Path(settings.server.state_directory))
 
 
 def _quarantine(settings: "Settings") -> "FileQuarantine":

@@ -172,3 +172,9 @@ def _await_reading(process: "subprocess.Popen[bytes]") -> None:
 def test_python_dash_m_is_the_same_program() -> None:
     """``python -m milterguard`` says the same version."""
     assert run("--version").stdout == f"milterguard {__version__}\n"
+
+
+def test_debug_in_the_environment_is_no_setting(milterguard: Program) -> None:
+    """MILTERGUARD_DEBUG is not taken for a mistyped setting."""
+    done = run("config", "show", MILTERGUARD_DEBUG="1", MILTERGUARD_CONFIG=str(milterguard.configuration))
+    assert done.returncode == 0, done.stderr
