@@ -22,7 +22,7 @@ class Pace:
     young: float = 5.0
     """A worker that dies before that age makes the pause grow."""
     first_pause: float = 0.1
-    longest_pause: float = 10.0
+    longest_pause: float = 2.0
     last: float = 15.0
     """Workers that are still there so long after ``stop_grace_seconds`` are killed."""
 

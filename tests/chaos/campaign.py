@@ -15,6 +15,7 @@ from collections import Counter
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from os import kill
 from pathlib import Path
 
@@ -83,6 +84,7 @@ class Campaign:
         self._random = random.Random(plan.seed)
         self._numbers = itertools.count()
         self._lock = threading.Lock()
+        self._answered = threading.Condition(self._lock)
         self._final: dict[str, int] = {}
         self._done = threading.Event()
         self._end = time.monotonic() + plan.deadline_seconds
@@ -108,11 +110,14 @@ class Campaign:
         while (name := self._next()) is not None:
             code = 0
             while not 200 <= code < 400 and code < 500 and time.monotonic() < self._end:
+                if code:
+                    time.sleep(0.05)  # a client comes again, but not at once
                 code = self._try(name)
                 with self._lock:
                     self.tally.answers[code] += 1
-            with self._lock:
+            with self._answered:
                 self._final[name] = code
+                self._answered.notify_all()
 
     def _next(self) -> str | None:
         """Return the name of the next message; they go on until all messages are sent and all kills done."""
@@ -143,8 +148,11 @@ class Campaign:
 
     def _kill_until_done(self) -> None:
         """Kill at random moments until all kills are done."""
+        pace = self._plan.messages / max(1, self._plan.kills)
         while (killed := self.tally.kills.total()) < self._plan.kills and time.monotonic() < self._end:
-            self._done.wait(self._random.uniform(0.02, 0.2))  # nobody sets it before: a pause of random length
+            wanted = int((killed + self._random.random()) * pace)
+            with self._answered:
+                self._answered.wait_for(partial(self._has_answered, wanted), timeout=5.0)
             if self._random.random() < 0.03:
                 self._kill_clamd()
             else:
@@ -152,6 +160,9 @@ class Campaign:
             if killed % 50 == 0:
                 self._say(f"{killed} kills, {len(self._final)} messages answered")
         self._done.set()
+
+    def _has_answered(self, count: int) -> bool:
+        return len(self._final) >= count
 
     def _kill_worker(self) -> None:
         workers = worker_pids(self._house.milterguard)
@@ -170,7 +181,7 @@ class Campaign:
     def _await_empty_queue(self) -> None:
         while self._house.postfix.queue() and time.monotonic() < self._end:
             self._house.postfix.flush()
-            threading.Event().wait(0.2)
+            time.sleep(0.2)
 
     def _account(self) -> None:
         delivered = Counter(value for each in self._house.sink.messages for value in each.values("Subject"))
