@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""A short form of ``make chaos``: workers and clamd are killed, and every message is accounted for."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.chaos.campaign import SETTINGS, Campaign, Plan
+from tests.house import open_house
+
+
+@pytest.mark.timeout(240)
+def test_nothing_is_lost_doubled_or_unscanned(short_folder: Path) -> None:
+    """Twenty kills over 300 messages: 0 lost, 0 doubled, 0 unscanned, 0 with another's verdict."""
+    with open_house(short_folder, settings=SETTINGS) as house:
+        tally = Campaign(house, Plan(messages=300, kills=20, deadline_seconds=200.0)).run()
+    assert tally.kills.total() == 20
+    assert tally.is_good, str(tally)
+    assert tally.answers[250] > 200
