@@ -142,9 +142,12 @@ class Spool:
                 return bytes(self._memory[position : position + size])
             file = self._file
         try:
-            return os.pread(file, size, position)
+            octets = os.pread(file, size, position)
         except OSError as error:
             raise ContentError(f"spool: {error}") from error
+        if size and not octets:
+            raise ContentError("spool: the file has lost octets")  # never to be taken for the end
+        return octets
 
     def close_reader(self) -> None:
         """Count one reader less."""

@@ -9,6 +9,7 @@ their end or to ``stop_grace_seconds``, and ends.
 import contextlib
 import logging
 import os
+import resource
 import select
 import signal
 import socket
@@ -31,6 +32,8 @@ _SWITCH_SECONDS = 0.0005
 """Keeps a thread that computes from holding up the callbacks (the default is ten times that)."""
 _LAST_SECONDS = 10.0
 """For checks and journal to end once no session is open."""
+_MAX_FILES = 16384
+"""Descriptors: one for each connection, each spooled body, each socket of a scanner."""
 EX_SOFTWARE = 70
 
 
@@ -150,4 +153,8 @@ def _prepare_process() -> None:
     signal.set_wakeup_fd(-1)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o027)
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        files = _MAX_FILES if most == resource.RLIM_INFINITY else min(most, _MAX_FILES)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
     sys.setswitchinterval(_SWITCH_SECONDS)

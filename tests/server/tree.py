@@ -30,7 +30,7 @@ from milterguard.core.message import Message, blocks
 from milterguard.core.policy import Policy
 from milterguard.core.report import Record
 from milterguard.core.verdict import Decision, Judged
-from milterguard.errors import CheckError, ConfigError
+from milterguard.errors import CheckTimeout, ConfigError
 from milterguard.guard import Guard, Rules
 from milterguard.scan import Checked, Scan
 from tests.fakes.mta import Address, Mta
@@ -51,8 +51,9 @@ class Says:
                 case "wait":
                     ended = threading.Event()
                     budget.on_cancel(ended.set)
-                    if ended.wait(budget.remaining(float(argument))):
-                        raise CheckError(self.name, "cancelled")
+                    seconds = budget.remaining(float(argument))
+                    if ended.wait(seconds) or seconds < float(argument):
+                        raise CheckTimeout(self.name, "no more time")
                 case "stubborn":
                     time.sleep(float(argument))
                 case "read":

@@ -1,0 +1,43 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What runs out comes back without a restart."""
+
+import resource
+import time
+from pathlib import Path
+
+from tests.fakes.mta import Mail, Mta
+from tests.server.tree import Tree
+
+
+def test_a_shortage_of_descriptors_passes(tmp_path: Path) -> None:
+    """With 64 descriptors a hundred connections are too many; once they are gone messages are taken again."""
+    tree = Tree(tmp_path, workers=1, stop_grace_seconds=0.5)
+    try:
+        tree.start()
+        for pid in tree.workers():
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (64, 64))
+        callers = [tree.call() for _ in range(100)]
+        with_answer = 0
+        for each in callers:
+            each.socket.settimeout(0.05)
+            try:
+                each.greet()
+                with_answer += 1
+            except (OSError, EOFError):
+                break
+        assert 0 < with_answer < 100
+        for each in callers:
+            each.close()
+        end = time.monotonic() + 20
+        while not _is_served(tree):
+            assert time.monotonic() < end
+    finally:
+        tree.stop()
+
+
+def _is_served(tree: Tree) -> bool:
+    try:
+        with Mta(tree.path, timeout=1) as mta:
+            return mta.greet().message(Mail()).is_accepted
+    except (OSError, EOFError):
+        return False
