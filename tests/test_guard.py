@@ -212,6 +212,7 @@ def test_recipients_of_another_policy_are_split_only_when_asked_and_only_for_str
     assert guard.wants_split(judged(), judged("c@other.example", is_local=False), Traffic.INBOUND)
     assert not guard.wants_split(judged(), judged("b@example.com"), Traffic.INBOUND)
     assert not guard.wants_split(judged(), lover, Traffic.ORIGINATING)
+    assert not guard.wants_split(judged(), lover, Traffic.LOCAL)
     assert not house().guard.wants_split(judged(), lover, Traffic.INBOUND)
 
 

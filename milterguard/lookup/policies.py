@@ -13,7 +13,7 @@ from dataclasses import replace
 from typing import Any
 
 from milterguard.config.settings import RecipientRule, Settings
-from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Category
 from milterguard.core.policy import Policy
@@ -93,7 +93,7 @@ class Policies:
         for key in reversed(matched):
             settings.update({name: value for name, (value, _) in self._overlays[key].items()})
         policy = replace(self._policy, **settings) if settings else self._policy
-        return _for_traffic(policy, traffic)
+        return _without_refusals(policy) if traffic is Traffic.LOCAL else policy
 
     def _is_own(self, address: _NetworkAddress) -> bool:
         return any(address in network for network in self._networks)
@@ -109,18 +109,8 @@ def _overlays(rules: Iterable[RecipientRule]) -> Mapping[str, Mapping[str, tuple
     return overlays
 
 
-def _for_traffic(policy: Policy, traffic: Traffic) -> Policy:
-    """Return the policy as it can be kept towards this kind of client (D1, D14)."""
-    if traffic is Traffic.INBOUND:
-        return policy
-    if policy.mixed_recipients is Mixed.SPLIT:
-        # 452 at RCPT is an error message to a mail program, and a message that stays to sendmail(1).
-        policy = replace(policy, mixed_recipients=Mixed.REMOVE)
-    return policy if traffic is Traffic.ORIGINATING else _without_refusals(policy)
-
-
 def _without_refusals(policy: Policy) -> Policy:
-    """Return a policy that discards, and keeps, what it would refuse: there is no client to tell.
+    """Return a policy that discards, and keeps, what it would refuse: there is no client to tell (D14).
 
     Postfix would write a bounce for a rejected message, and pickup(8) would come back every second
     with one that was deferred.

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milterguard.config.settings import Local, RecipientRule, Settings
-from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.finding import Category
 from milterguard.core.policy import Policy
@@ -203,16 +203,6 @@ def test_local_mail_is_never_refused() -> None:
     assert destinies[Category.UNCHECKED] is Destiny.PASS
     assert policy.discard_without_copy == (Category.BAD_HEADER,)
     assert policies.policy("a@b", Traffic.INBOUND).spam_destiny is Destiny.TEMPFAIL
-
-
-@pytest.mark.parametrize(
-    ("traffic", "mixed"),
-    [(Traffic.INBOUND, Mixed.SPLIT), (Traffic.ORIGINATING, Mixed.REMOVE), (Traffic.LOCAL, Mixed.REMOVE)],
-)
-def test_own_clients_are_never_asked_to_split(traffic: Traffic, mixed: Mixed) -> None:
-    """Only strangers get 452 at RCPT: a mail program would show it as an error."""
-    policies = _policies(policy=Policy(mixed_recipients=Mixed.SPLIT))
-    assert policies.policy("a@b", traffic).mixed_recipients is mixed
 
 
 def test_a_recipient_keeps_its_address_and_parameters() -> None:
