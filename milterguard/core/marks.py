@@ -73,7 +73,7 @@ def edits_for(
     ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, is_stored=is_stored)
     return (
         *removals(fields, (*_ALWAYS_REMOVED, style.alert_name)),
-        *subject_edits(fields, accepted, findings),
+        *subject_edits(fields, accepted),
         *(InsertField(name, value) for name, value in reversed(ours)),
         *(RemoveRecipient(address) for address in decision.removed),
     )
@@ -195,14 +195,11 @@ def score_text(score: float) -> str:
     return "0" if text in {"-0", ""} else text
 
 
-def subject_edits(
-    fields: Sequence[Field], accepted: Sequence[Outcome], findings: Sequence[Finding]
-) -> tuple[Edit, ...]:
+def subject_edits(fields: Sequence[Field], accepted: Sequence[Outcome]) -> tuple[Edit, ...]:
     """Return the change that puts the tag of the heaviest category before the Subject.
 
     Earlier copies of the tag are taken out, so tags never pile up.
     """
-    del findings
     tag = _subject_tag([outcome for outcome in accepted if outcome.recipient.is_local])
     if not tag:
         return ()
