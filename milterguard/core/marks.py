@@ -34,13 +34,14 @@ _ALWAYS_REMOVED = (
     TOKEN_FIELD,
 )
 _LEVEL_LIMIT = 64
-_ALERTS = {
+ALERTS = {
     Category.VIRUS: "INFECTED, message contains virus",
     Category.BANNED: "BANNED, message contains",
     Category.UNCHECKED: "UNCHECKED, message could not be looked into",
     Category.FORGED: "FORGED, message is not from its From domain",
     Category.BAD_HEADER: "BAD HEADER SECTION",
 }
+"""What a delivered message is warned of, and in which words."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,7 +120,7 @@ def _virus_scanned(accepted: Sequence[Outcome], findings: Sequence[Finding], sty
 
 def _alert(accepted: Sequence[Outcome], findings: Sequence[Finding]) -> str:
     """Return the warning for the heaviest alarming category that anybody accepted has."""
-    alarming = {category for outcome in accepted for category in outcome.categories} & set(_ALERTS)
+    alarming = {category for outcome in accepted for category in outcome.categories} & set(ALERTS)
     if not alarming:
         return ""
     category = max(alarming)
@@ -130,7 +131,7 @@ def _alert(accepted: Sequence[Outcome], findings: Sequence[Finding]) -> str:
     ]
     if category is Category.UNCHECKED:
         details = [category_words(category, findings), *details]
-    return field_text(": ".join([_ALERTS[category], *([", ".join(dict.fromkeys(details))] if details else [])]))
+    return field_text(": ".join([ALERTS[category], *([", ".join(dict.fromkeys(details))] if details else [])]))
 
 
 def _spam_fields(local: Sequence[Outcome], findings: Sequence[Finding], style: Style) -> list[tuple[str, str]]:
@@ -148,7 +149,7 @@ def _spam_fields(local: Sequence[Outcome], findings: Sequence[Finding], style: S
     if score is not None:
         fields.append(("X-Spam-Score", score_text(score)))
         if style.level_char:
-            fields.append(("X-Spam-Level", style.level_char[:1] * max(0, min(_LEVEL_LIMIT, int(score)))))
+            fields.append(("X-Spam-Level", level_text(score, style.level_char)))
     return [*fields, ("X-Spam-Status", _spam_status(tagged, checks, score=score, is_spam=is_spam))]
 
 
@@ -193,6 +194,11 @@ def score_text(score: float) -> str:
     """Return points with at most three decimals and no trailing zeros, as amavis writes them."""
     text = f"{score:.3f}".rstrip("0").rstrip(".")
     return "0" if text in {"-0", ""} else text
+
+
+def level_text(score: float, character: str = "*") -> str:
+    """Return one character for each whole point, 64 at most (amavis: X-Spam-Level)."""
+    return character[:1] * max(0, min(_LEVEL_LIMIT, int(score)))
 
 
 def subject_edits(fields: Sequence[Field], accepted: Sequence[Outcome]) -> tuple[Edit, ...]:

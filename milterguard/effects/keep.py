@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from milterguard.core.finding import Category, Finding
-from milterguard.core.marks import score_text
+from milterguard.core.marks import ALERTS, level_text, score_text
 from milterguard.core.message import Message
 from milterguard.core.report import hits
 from milterguard.core.text import field_text, folded
@@ -18,15 +18,10 @@ from milterguard.core.verdict import Decision, Keep, Outcome
 from milterguard.store.quarantine import Stored
 
 _ALERTS = {
-    Category.VIRUS: "INFECTED, message contains virus",
-    Category.BANNED: "BANNED, message contains",
-    Category.UNCHECKED: "UNCHECKED, message could not be looked into",
-    Category.FORGED: "FORGED, message is not from its From domain",
-    Category.BAD_HEADER: "BAD HEADER SECTION",
+    **ALERTS,
     Category.OVERSIZED: "OVERSIZED, message is too big",
     Category.FAILED: "FAILED, message could not be checked",
 }
-_LEVEL_LIMIT = 64
 _TESTS_LIMIT = 300
 _NAME_LIMIT = 80
 
@@ -75,7 +70,7 @@ def _spam_fields(concerned: Sequence[Outcome], findings: Sequence[Finding]) -> l
     return [
         ("X-Spam-Flag", "YES" if is_spam else "NO"),
         ("X-Spam-Score", score_text(max(scores))),
-        ("X-Spam-Level", "*" * max(0, min(_LEVEL_LIMIT, int(max(scores))))),
+        ("X-Spam-Level", level_text(max(scores))),
         ("X-Spam-Status", _status(concerned, findings, is_spam=is_spam)),
     ]
 
