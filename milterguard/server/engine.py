@@ -98,6 +98,11 @@ class Engine:
         self._swap(nobody)
         nobody.close()
 
+    def has_connections(self) -> bool:
+        """Whether an MTA is connected, even one whose first word libmilter has not read yet."""
+        own = _local_address(self._listening)
+        return any(_is_accepted_at(own, descriptor) for descriptor in _sockets())
+
     def _run(self) -> None:
         try:
             milter.main()
@@ -130,6 +135,20 @@ class Engine:
         # Its poll still looks at the former socket, up to 5 s long; the signal makes it look again.
         if self._thread.ident is not None:
             signal.pthread_kill(self._thread.ident, signal.SIGUSR1)
+
+
+def _is_accepted_at(own: object, descriptor: int) -> bool:
+    """Whether a descriptor is a connection that a listening socket with this address has accepted."""
+    with contextlib.suppress(OSError), socket.socket(fileno=os.dup(descriptor)) as connection:
+        is_listening = connection.getsockopt(socket.SOL_SOCKET, socket.SO_ACCEPTCONN)
+        return not is_listening and _local_address(connection) == own
+    return False
+
+
+def _local_address(bound: socket.socket) -> object:
+    """Return a unix socket's path, or a port: a connection to any address of ours has that port."""
+    name = bound.getsockname()
+    return name[1] if isinstance(name, tuple) else name
 
 
 def _connected(descriptor: int, number: int) -> list[socket.socket]:

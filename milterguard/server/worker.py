@@ -119,7 +119,8 @@ class Worker:
     def _drain(self) -> None:
         end = time.monotonic() + self._server.stop_grace_seconds
         next_sign = 0.0
-        while self._desk.sessions and time.monotonic() < end:
+        time.sleep(_KICK_SECONDS)  # an accept() that was under way when its socket was swapped has returned then
+        while self._engine.has_connections() and time.monotonic() < end:
             time.sleep(_KICK_SECONDS)
             self._engine.kick()
             if time.monotonic() >= next_sign:

@@ -104,6 +104,14 @@ def test_an_idle_session_lives_through_a_reload(tmp_path: Path) -> None:
         assert len(tree.workers()) == 2
 
 
+def test_a_connection_that_has_not_spoken_yet_lives_through_a_reload(tmp_path: Path) -> None:
+    """Accepted by the old worker, which waits for it although no session has begun."""
+    with running(tmp_path, workers=1) as tree, tree.call() as mta:
+        tree.reload()
+        mta.greet()
+        assert mta.message(says("read")).is_accepted
+
+
 def test_new_settings_hold_after_a_reload(tmp_path: Path) -> None:
     """A smaller body limit, another number of workers, one more socket, and the former one gone."""
     port = free_port()
