@@ -16,7 +16,8 @@ readonly LOCK=tests/requirements.lock
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_SAVED=/usr/sbin/policy-rc.d.before-milterguard
 readonly POLICY_MARK="# Put here by milterguard's tests/setup.sh for the time of an installation."
-readonly DAEMON_PACKAGES="postfix clamav-daemon spamassassin spamd procps"
+readonly DAEMON_PACKAGES="postfix clamav-daemon spamassassin spamd"
+readonly TEST_PACKAGES="procps openssl systemd util-linux mount"
 readonly BUILD_PACKAGES="libmilter-dev gcc libc6-dev make ca-certificates"
 readonly LISTS_FRESH_HOURS=24
 
@@ -202,7 +203,7 @@ if grep -qsF "$POLICY_MARK" "$POLICY" || [ -e "$POLICY_SAVED" ]; then
     free_services
 fi
 # shellcheck disable=SC2086 # lists of words
-install_packages $DAEMON_PACKAGES $BUILD_PACKAGES
+install_packages $DAEMON_PACKAGES $TEST_PACKAGES $BUILD_PACKAGES
 if is_venv_ready; then
     say "everything is there"
 else
