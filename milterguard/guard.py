@@ -28,7 +28,7 @@ from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Content, Field, Message
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
-from milterguard.core.verdict import Decision, Judged, RemoveField, Reply, Verdict
+from milterguard.core.verdict import Decision, Judged, Reply, Verdict
 from milterguard.errors import StoreError
 from milterguard.scan import Running, Scan, Scanned
 
@@ -259,7 +259,7 @@ class Guard:
             refused = replace(decision, answer=Destiny.REJECT)
             text = f"Release token is used, expired or of another message, id={job.message.mail_id}"
             return Verdict(refused, (), reply=Reply(554, "5.7.0", text))
-        edits: tuple[RemoveField, ...] = marks.removals(job.message.fields, (marks.TOKEN_FIELD,))
+        edits = marks.foreign_copies(job.message.fields, self.rules.style)
         return Verdict(decision, (), edits=edits, released=job.release.mail_id)
 
     def _fits(self, job: Job, claim: token.Token) -> bool:

@@ -227,7 +227,7 @@ def released(*, expires: float | None = None, body: bytes = b"Hello.\r\n", to: s
 
 
 def test_a_released_message_passes_once_without_a_scan(house: MakeHouse) -> None:
-    """Its token is removed, nothing else is touched; the second time it is refused."""
+    """Its token is removed, what is its sender's own is not touched; the second time it is refused."""
     home = house(says(VIRUS))
     verdict = home.verdict(released())
     assert (verdict.answer, verdict.released) == (Destiny.PASS, "Zyxwvutsrq98")
@@ -235,6 +235,19 @@ def test_a_released_message_passes_once_without_a_scan(house: MakeHouse) -> None
     again = home.verdict(released())
     assert str(again.reply).startswith("554 5.7.0 Release token is used, expired or of another message")
     home.guard.abandon(home.guard.begin(released(), (judged(),)))
+
+
+def test_a_released_message_cannot_speak_in_our_name(house: MakeHouse) -> None:
+    """Fields that its sender forged are removed as from all mail, the last copy first (D2)."""
+    forged = fields("X-Spam-Flag: NO", "X-Virus-Scanned: milterguard at mail.example.com", "x-spam-flag: NO")
+    verdict = house(says(VIRUS)).verdict(replace(released(), fields=(*released().fields, *forged)))
+    assert verdict.released == "Zyxwvutsrq98"
+    assert verdict.edits == (
+        RemoveField("X-Spam-Flag", 2),
+        RemoveField("X-Spam-Flag", 1),
+        RemoveField("X-Virus-Scanned", 1),
+        RemoveField("X-Milterguard-Release", 1),
+    )
 
 
 @pytest.mark.parametrize(

@@ -73,19 +73,19 @@ def edits_for(
     accepted = [outcome for outcome in decision.outcomes if outcome.address not in decision.removed]
     ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, is_stored=is_stored)
     return (
-        *removals(fields, (*_ALWAYS_REMOVED, style.alert_name)),
+        *foreign_copies(fields, style),
         *subject_edits(fields, accepted),
         *(InsertField(name, value) for name, value in reversed(ours)),
         *(RemoveRecipient(address) for address in decision.removed),
     )
 
 
-def removals(fields: Iterable[Field], names: Iterable[str]) -> tuple[RemoveField, ...]:
-    """Return the removal of every field of these names, highest index first."""
+def foreign_copies(fields: Iterable[Field], style: Style) -> tuple[RemoveField, ...]:
+    """Return the removal of every field that only we may write, highest index first."""
     present = Counter(field.name.lower() for field in fields)
     return tuple(
         RemoveField(name, index)
-        for name in dict.fromkeys(names)
+        for name in dict.fromkeys((*_ALWAYS_REMOVED, style.alert_name))
         if name
         for index in range(present[name.lower().encode("ascii", "replace")], 0, -1)
     )
