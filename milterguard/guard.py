@@ -249,7 +249,8 @@ class Guard:
         """Return PASS for a released message whose token fits and is unused; REJECT otherwise."""
         assert job.release is not None
         assert self._gate is not None
-        decision = decide((), job.judged, mixed=self.rules.mixed_recipients)
+        # Nothing of it is kept: the copy that it was released from is still there.
+        decision = replace(decide((), job.judged, mixed=self.rules.mixed_recipients), keep=None)
         try:
             is_good = self._fits(job, job.release) and self._gate.use_once(job.release.digest, job.release.expires)
         except StoreError as error:

@@ -250,6 +250,14 @@ def test_a_released_message_cannot_speak_in_our_name(house: MakeHouse) -> None:
     )
 
 
+def test_a_released_message_is_not_kept_again(house: MakeHouse) -> None:
+    """Not even where the policy archives clean mail, and the record does not say so."""
+    home = house(says(VIRUS))
+    archives = judged(policy=Policy(store_on_pass=(Category.CLEAN,)))
+    assert home.verdict(released(), to=(archives,)).decision.keep is None
+    assert home.keeper.kept == []
+
+
 @pytest.mark.parametrize(
     "other", [released(expires=1.0), released(body=b"Other.\r\n"), released(to="somebody@example.com")]
 )

@@ -15,17 +15,17 @@ from milterguard.cli.options import DEBUG_VARIABLE, common_options
 from milterguard.cli.status import MEANINGS, Status, status_of
 from milterguard.errors import MilterguardError
 
-_COMMANDS: Mapping[str, tuple[str, str]] = {
-    "serve": ("serve", "Answer the MTA: run the filter in the foreground."),
-    "check": ("check", "Ask whether settings, scanners and stores are well."),
-    "scan": ("scan", "Show what would become of a message in a file."),
-    "quarantine": ("quarantine", "List, show, release and delete withheld mail."),
-    "explain": ("explain", "Tell the story of one message: who, what, why."),
-    "config": ("config", "Print a sample or the effective configuration."),
-    "db": ("db", "Create or upgrade the database."),
-    "completion": ("completion", "Print the completion script of a shell."),
+_COMMANDS: Mapping[str, str] = {
+    "serve": "Answer the MTA: run the filter in the foreground.",
+    "check": "Ask whether settings, scanners and stores are well.",
+    "scan": "Show what would become of a message in a file.",
+    "quarantine": "List, show, release and delete withheld mail.",
+    "explain": "Tell the story of one message: who, what, why.",
+    "config": "Print a sample or the effective configuration.",
+    "db": "Create or upgrade the database.",
+    "completion": "Print the completion script of a shell.",
 }
-"""Name: module (and command in it), and what the list of commands says."""
+"""Name, also of the module and in it, and what the list of commands says."""
 
 _EPILOG = "\b\nExit status:\n" + "\n".join(f"  {status.value:>3}  {text}" for status, text in MEANINGS.items())
 
@@ -49,14 +49,14 @@ class Program(click.Group):
         del ctx
         if cmd_name not in _COMMANDS:
             return None
-        module = importlib.import_module(f"milterguard.cli.{_COMMANDS[cmd_name][0]}")
+        module = importlib.import_module(f"milterguard.cli.{cmd_name}")
         command: click.Command = getattr(module, f"{cmd_name}_command")
         return command
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         del ctx
         with formatter.section("Commands"):
-            formatter.write_dl([(name, text) for name, (_, text) in _COMMANDS.items()])
+            formatter.write_dl(list(_COMMANDS.items()))
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -89,9 +89,6 @@ class _Collector:
     def submit(self, record: "Record") -> None:
         self.records.append(record)
 
-    def close(self) -> None:
-        """Nothing to give back."""
-
 
 def _scan_file(
     guard: "Guard",

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every setting with its type, default, unit and meaning: the reference manual is generated from here.
 
-A section of the TOML file is a frozen dataclass, a key one of its attributes. Cross-checks that
-need more than one key stand in ``config/load.py``.
+A section of the TOML file is a frozen dataclass, a key one of its attributes. What
+no single type can tell is checked in ``config/contradiction.py``.
 """
 
 from dataclasses import dataclass, field
@@ -156,7 +156,7 @@ class Headers:
     alert_name: str = setting(
         "X-Amavis-Alert", "Name of the field that warns of a delivered virus and the like; empty: no such field."
     )
-    hostname: str = setting("", "Our name in fields and ids; empty: the MTA's (macro j), else this machine's.")
+    hostname: str = setting("", "Our name in fields and ids; empty: the MTA's (macro j), for releases this machine's.")
     spam_level_char: str = setting("*", "X-Spam-Level is drawn with it; empty: no such field.")
 
 
