@@ -25,7 +25,7 @@ _COMMANDS: Mapping[str, str] = {
     "db": "Create or upgrade the database.",
     "completion": "Print the completion script of a shell.",
 }
-"""Name, also of the module and in it, and what the list of commands says."""
+"""By its name, which is its module's too, what the list of commands says of each."""
 
 _EPILOG = "\b\nExit status:\n" + "\n".join(f"  {status.value:>3}  {text}" for status, text in MEANINGS.items())
 
