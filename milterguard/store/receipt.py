@@ -46,11 +46,6 @@ class Release:
         self._token_digest = self.previous.token_digest if self.previous else ""
 
     @property
-    def is_released(self) -> bool:
-        """Whether the MTA has taken it before."""
-        return self.previous is not None and self.previous.is_released
-
-    @property
     def is_uncertain(self) -> bool:
         """Whether a release was begun and nobody knows how it ended."""
         return self.previous is not None and not self.previous.is_released
