@@ -19,7 +19,7 @@ from functools import partial
 from os import kill
 from pathlib import Path
 
-from tests.daemons import Milterguard, Smtp, toml
+from tests.daemons import Smtp, toml
 from tests.daemons.sample import EICAR
 from tests.house import STRANGER, House
 
@@ -165,7 +165,7 @@ class Campaign:
         return len(self._final) >= count
 
     def _kill_worker(self) -> None:
-        workers = worker_pids(self._house.milterguard)
+        workers = self._house.milterguard.worker_pids()
         if workers:
             with suppress(ProcessLookupError):
                 kill(self._random.choice(workers), signal.SIGKILL)
@@ -191,13 +191,13 @@ class Campaign:
             for value in each.values("Subject")
             if len(each.values("X-Virus-Scanned")) != 1 or each.values("X-Virus-Scanned")[0].startswith("not")
         }
-        kept = {path.read_bytes().partition(b"Subject: ")[2].partition(b"\r\n")[0].decode() for path in self._copies()}
+        kept = Counter(_subject_of(path) for path in self._copies())
         for name, code in self._final.items():
-            self._account_for(name, code, copies=delivered[name], is_kept=name in kept)
+            self._account_for(name, code, copies=delivered[name], kept=kept[name])
             if name in unmarked:
                 self.tally.unscanned.append(name)
 
-    def _account_for(self, name: str, code: int, *, copies: int, is_kept: bool) -> None:
+    def _account_for(self, name: str, code: int, *, copies: int, kept: int) -> None:
         tally, kind = self.tally, name.partition("-")[0]
         if not 200 <= code < 600 or 400 <= code < 500:
             tally.unfinished.append(f"{name}: {code}")
@@ -207,8 +207,8 @@ class Campaign:
                 tally.unscanned.append(name)
             elif code != wanted:
                 tally.wrong.append(f"{name}: {code}")
-            elif kind == "discarded" and not is_kept:
-                tally.lost.append(name)
+            elif kind == "discarded" and kept != 1:
+                (tally.doubled if kept else tally.lost).append(name)
         elif code != 250:
             tally.wrong.append(f"{name}: {code}")
         elif copies != 1:
@@ -219,9 +219,8 @@ class Campaign:
         return [path for path in self._house.milterguard.quarantine.glob("?/virus-*") if path.suffix == ""]
 
 
-def worker_pids(milterguard: Milterguard) -> tuple[int, ...]:
-    """Return the workers that live now."""
-    return milterguard.worker_pids()
+def _subject_of(copy: Path) -> str:
+    return copy.read_bytes().partition(b"\r\nSubject: ")[2].partition(b"\r\n")[0].decode()
 
 
 def _octets(name: str, kind: str) -> bytes:
