@@ -16,6 +16,7 @@ UNCHECKED = "451 4.7.1 Message could not be checked, try again later"
 POSTFIX = "451 4.7.1 Service unavailable - try again later"
 NOT_STORED = "451 4.3.0 Message could not be stored, try again later"
 AGAIN = "delivered once, scanned, when the client comes again"
+KEPT = "kept once, when the client comes again; delivered to nobody"
 UNMARKED = "delivered, with fields that say it was not scanned for spam"
 
 
@@ -41,8 +42,8 @@ FAULTS = {
         Fault("spamd dies while it is given the message", "250 2.0.0 Ok: queued", UNMARKED),
         Fault("spamd answers garbage", "250 2.0.0 Ok: queued", UNMARKED),
         Fault('spamd is down, and its on_failure is "tempfail"', UNCHECKED, AGAIN),
-        Fault("the quarantine cannot be written, and the message must be kept", NOT_STORED, AGAIN),
-        Fault("the quarantine's disk is full, and the message must be kept", NOT_STORED, AGAIN),
+        Fault("the quarantine cannot be written, and the message must be kept", NOT_STORED, KEPT),
+        Fault("the quarantine's disk is full, and the message must be kept", NOT_STORED, KEPT),
         Fault("the spool's disk is full", "451 4.3.1", AGAIN),
         Fault("the database is locked", "250 2.0.0 Ok: queued", "delivered at once; its record is written later"),
         Fault("the database is missing", "250 2.0.0 Ok: queued", "delivered at once; its record is written later"),

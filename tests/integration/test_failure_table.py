@@ -8,6 +8,7 @@ import sqlite3
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
+from email.utils import formatdate
 from pathlib import Path
 
 import pytest
@@ -74,7 +75,7 @@ def bench(postfix: Postfix, sink: Sink) -> Bench:
 
 def octets(subject: str, body: bytes) -> bytes:
     head = f"From: {SENDER}\r\nTo: {USER}\r\nSubject: {subject}\r\nMessage-ID: <{next(_count)}@sender.example>\r\n"
-    return head.encode() + b"Date: Sat, 21 Nov 2026 12:00:00 +0000\r\n\r\n" + body
+    return head.encode() + f"Date: {formatdate()}\r\n\r\n".encode() + body
 
 
 def settled(*tables: toml.Table) -> toml.Table:
@@ -405,7 +406,7 @@ def test_a_reload_with_a_broken_configuration(bench: Bench, serve: Serve, clamd:
 
 
 def test_the_documented_table_is_the_tested_one() -> None:
-    """docs/operations.md shows exactly these faults and answers (``make generate`` writes them)."""
+    """docs/operations.md shows exactly these faults and answers; ``faults.py`` writes them."""
     text = OPERATIONS.read_text()
     assert documented(text) == text
 
