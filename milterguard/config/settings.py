@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Every setting with its type, default, unit and meaning: the reference manual is generated from here.
 
-A section of the TOML file is a frozen dataclass, a key one of its attributes. What
-no single type can tell is checked in ``config/contradiction.py``.
+A section of the TOML file is a frozen dataclass, a key one of its attributes. What no single type
+can tell is checked in ``config/contradiction.py``.
 """
 
 from dataclasses import dataclass, field
@@ -206,13 +206,20 @@ class LogFormat(StrEnum):
     JSON = "json"
 
 
+class LogLevel(StrEnum):
+    DEBUG = "debug"
+    INFO = "info"
+    WARNING = "warning"
+    ERROR = "error"
+
+
 @dataclass(frozen=True, slots=True)
 class Log:
     """Where the log goes. Section ``[log]``."""
 
     target: LogTarget = setting(LogTarget.STDERR, "stderr, syslog or journald.", amavis="$do_syslog")
     format: LogFormat = setting(LogFormat.TEXT, "text: amavis' short line; json: one object a line.")
-    level: str = setting("info", "debug, info, warning or error.", amavis="$log_level")
+    level: LogLevel = setting(LogLevel.INFO, "debug, info, warning or error.", amavis="$log_level")
     facility: str = setting("mail", "syslog facility.", amavis="$syslog_facility")
 
 

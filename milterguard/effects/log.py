@@ -5,7 +5,7 @@ Lines go through a bounded queue to one thread, so a blocked syslog blocks nobod
 is dropped and counted. To be set up after fork, because threads do not survive it.
 
 *Source:* amavis' short log template (``core/report.py``).
-*Errors:* ConfigError for unknown levels and facilities; later none.
+*Errors:* ConfigError for an unknown facility; later none.
 """
 
 import logging
@@ -18,12 +18,10 @@ from milterguard.config.settings import Log
 from milterguard.core.finding import Category
 from milterguard.core.report import Record, as_json, log_line
 from milterguard.effects.log_target import JOURNAL_SOCKET, SYSLOG_SOCKET, make_target
-from milterguard.errors import ConfigError
 
 log = logging.getLogger("milterguard.mail")
 
 _QUEUE_LINES = 10_000
-_LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 
 
 class RunningLog:
@@ -55,13 +53,11 @@ def setup_log(
     settings: Log, *, syslog: Path = SYSLOG_SOCKET, journal: Path = JOURNAL_SOCKET, queue_lines: int = _QUEUE_LINES
 ) -> RunningLog:
     """Begin to log as the settings say. Call it after fork; close it at the end. Raises ConfigError."""
-    level = _LEVELS.get(settings.level)
-    if level is None:
-        raise ConfigError("[log]", "level", expected=f"one of {', '.join(_LEVELS)}", got=settings.level)
     # Asking for the current thread inside a foreign one makes threading invent it, and it stays (D7).
     logging.logThreads = False
     logging.logMultiprocessing = False
     logging.raiseExceptions = False
+    level = logging.getLevelNamesMapping()[settings.level.upper()]
     return RunningLog(level, make_target(settings, syslog=syslog, journal=journal), queue_lines=queue_lines)
 
 

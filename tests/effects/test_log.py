@@ -15,7 +15,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milterguard.config.settings import Log, LogFormat, LogTarget
+from milterguard.config.settings import Log, LogFormat, LogLevel, LogTarget
 from milterguard.core.report import as_json, log_line
 from milterguard.effects.log import RunningLog, setup_log
 from milterguard.effects.log_target import pieces
@@ -85,7 +85,7 @@ def test_a_message_is_one_line_on_standard_error(stderr: StandardError) -> None:
 
 def test_a_failed_check_is_a_warning(stderr: StandardError) -> None:
     """It is seen where passed mail is not logged."""
-    running = setup_log(Log(level="warning"))
+    running = setup_log(Log(level=LogLevel.WARNING))
     running.submit(record())
     running.submit(record("Failed000000", NO_CLAMD))
     running.close()
@@ -107,7 +107,7 @@ def test_json_has_the_same_facts(stderr: StandardError) -> None:
 
 def test_levels_hold_for_us_and_warnings_for_others(stderr: StandardError) -> None:
     """A library's debug lines are not ours."""
-    running = setup_log(Log(level="debug"))
+    running = setup_log(Log(level=LogLevel.DEBUG))
     log.debug("ours")
     logging.getLogger("library").info("theirs")
     logging.getLogger("library").warning("their warning")
@@ -280,13 +280,10 @@ def test_a_record_that_cannot_be_shown_raises_nothing(stderr: StandardError) -> 
     assert "the line of Abcdefghij12 could not be written" in stderr.getvalue()
 
 
-@pytest.mark.parametrize(
-    ("settings", "key"), [(Log(level="loud"), "level"), (Log(target=LogTarget.SYSLOG, facility="post"), "facility")]
-)
-def test_unknown_words_are_config_errors(settings: Log, key: str) -> None:
+def test_an_unknown_facility_is_a_config_error() -> None:
     """The operator is told what there is."""
-    with pytest.raises(ConfigError, match=f"{key}: expected one of"):
-        setup_log(settings)
+    with pytest.raises(ConfigError, match="facility: expected one of"):
+        setup_log(Log(target=LogTarget.SYSLOG, facility="post"))
 
 
 @given(st.text(max_size=200), st.integers(20, 60))
