@@ -39,24 +39,13 @@ def main() -> int:
         if not options.no_install:
             subprocess.run(["sh", harness / "install.sh", f"{scratch}/venv"], check=True)
         results = options.results or Path(scratch) / "results.jsonl"
-        runs = [("mix", options.contenders, options.concurrency)]
-        for mix, contenders, concurrency in runs:
-            _run(harness, scratch, results, mix=mix, contenders=contenders, concurrency=concurrency, options=options)
+        _run(harness, scratch, results, options=options)
         DOCUMENT.write_text(written(results))
     print(f"written: {DOCUMENT.relative_to(ROOT)}")
     return 0
 
 
-def _run(
-    harness: Path,
-    scratch: str,
-    results: Path,
-    *,
-    mix: str,
-    contenders: str,
-    concurrency: str,
-    options: argparse.Namespace,
-) -> None:
+def _run(harness: Path, scratch: str, results: Path, *, options: argparse.Namespace) -> None:
     definition = Path(scratch) / "contenders.toml"
     template = Path(__file__).with_name("contenders.toml").read_text()
     definition.write_text(template.replace("{root}", str(ROOT)))
@@ -67,11 +56,11 @@ def _run(
         "-x",
         definition,
         "-c",
-        contenders,
+        options.contenders,
         "-n",
-        concurrency,
+        options.concurrency,
     ]
-    command += ["-m", mix, "-d", str(options.seconds), "-r", str(options.rounds), "-o", results]
+    command += ["-m", "mix", "-d", str(options.seconds), "-r", str(options.rounds), "-o", results]
     environment = {**os.environ, "BENCH_PYTHON": sys.executable, "PYTHONDONTWRITEBYTECODE": "1"}
     subprocess.run(command, check=True, env=environment)
 
