@@ -159,6 +159,9 @@ def _tell_recipients(document: Document) -> None:
         for each in _list(document, "outcomes")
     ]
     show.table(["Recipient", "Is", "Points", "Levels", "Categories", "Blocked by", "Alone", "Loves"], rows)
+    for each in _list(document, "outcomes"):
+        for name, origin in (each.get("policy_origins") or {}).items():
+            show.say(f"{each.get('recipient')}: {name} by {origin}")
 
 
 def _levels(levels: Document) -> str:

@@ -55,6 +55,7 @@ def judge(findings: Iterable[Finding], judged: Judged) -> Outcome:
         is_tagged=not policy.bypass_spam_checks and _reaches(score, policy.spam_tag_level, unset=True),
         is_spammy=Category.SPAMMY in categories,
         is_blatant=_reaches(score, policy.spam_tag3_level),
+        origins=judged.origins,
     )
 
 

@@ -213,6 +213,7 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
             "kill": policy.spam_kill_level,
         },
         "loves": [each.word for each in sorted(outcome.categories, reverse=True) if policy.loves(each)],
+        "policy_origins": dict(outcome.origins),
     }
 
 

@@ -72,6 +72,8 @@ class Judged:
 
     recipient: Recipient
     policy: Policy
+    origins: tuple[tuple[str, str], ...] = ()
+    """Settings that are not those of ``[policy]``, each with what says so: the key that matched and its entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,6 +97,8 @@ class Outcome:
     """At or above his tag2 level."""
     is_blatant: bool = False
     """At or above his tag3 level."""
+    origins: tuple[tuple[str, str], ...] = ()
+    """As in ``Judged``, for the evidence."""
 
     @property
     def address(self) -> str:

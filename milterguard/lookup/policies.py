@@ -67,12 +67,11 @@ class Policies:
     def judged(self, address: str, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
         """Return the recipient with the policy that holds for him in this direction."""
         recipient = Recipient(address, is_local=self.is_local(address), parameters=parameters)
-        return Judged(recipient, self.policy(address, traffic))
+        return Judged(recipient, self.policy(address, traffic), self.origins(address))
 
     def policy(self, address: str, traffic: Traffic) -> Policy:
         """Return ``[policy]`` with everything laid over it that holds for this address and direction."""
-        keys = match_keys(address, delimiter=self._delimiter) if self._overlays else ()
-        matched = tuple(key for key in keys if key in self._overlays)
+        matched = self._matched(address)
         composed = self._composed.get((traffic, matched))
         if composed is None:
             composed = self._compose(matched, traffic)
@@ -80,13 +79,18 @@ class Policies:
                 self._composed[traffic, matched] = composed
         return composed
 
-    def origins(self, address: str) -> Mapping[str, tuple[str, str]]:
-        """Return for each overlaid setting the key that matched and the entry it stands in."""
-        found: dict[str, tuple[str, str]] = {}
-        for key in match_keys(address, delimiter=self._delimiter):
-            for name, (_, origin) in self._overlays.get(key, {}).items():
-                found.setdefault(name, (key, origin))
-        return found
+    def origins(self, address: str) -> tuple[tuple[str, str], ...]:
+        """Return each overlaid setting with the key that matched and the entry it stands in."""
+        found: dict[str, str] = {}
+        for key in self._matched(address):
+            for name, (_, origin) in self._overlays[key].items():
+                found.setdefault(name, f"{key}, {origin}")
+        return tuple(found.items())
+
+    def _matched(self, address: str) -> tuple[str, ...]:
+        """Return the keys of this address that an entry names, the closest first."""
+        keys = match_keys(address, delimiter=self._delimiter) if self._overlays else ()
+        return tuple(key for key in keys if key in self._overlays)
 
     def _compose(self, matched: tuple[str, ...], traffic: Traffic) -> Policy:
         settings: dict[str, Any] = {}

@@ -3,6 +3,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -61,14 +62,17 @@ def test_a_virus_is_told_with_what_was_not_checked(milterguard: Program) -> None
 
 
 def test_spam_is_told_with_points_and_levels(milterguard: Program) -> None:
-    """Each test with its points, each recipient with his levels."""
+    """Each test with its points, each recipient with his levels and where his policy comes from."""
+    entry = "@example.com, milterguard.toml: [[recipient]] 2"
     lover = judged("lover@example.com", policy=Policy(spam_lover=True))
+    lover = replace(lover, origins=(("spam_lover", entry),))
     findings = [CLEAN, points(8.5, ("GTUBE", 8.5), ("OTHER", None))]
     story = explained(milterguard, record(findings, judged(), lover))
     assert "but not for <user@example.com>" in story
     assert "8.5 points reach the kill level of 6.9" in story
     assert "spamd: GTUBE=8.5, OTHER" in story
     assert "tag -999 tag2 6.2 kill 6.9" in story
+    assert f"lover@example.com: spam_lover by {entry}" in story
 
 
 def test_a_failed_check_is_told_with_what_that_means(milterguard: Program) -> None:

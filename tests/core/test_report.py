@@ -124,6 +124,7 @@ def test_the_evidence_is_plain_json_and_holds_every_finding() -> None:
     assert document["outcomes"][0]["blocking"] == "virus"
     assert document["viruses"] == ["Eicar-Test-Signature"]
     assert as_json(record(NO_CLAMD))["failed"] == ["clamd"]
+    assert document["outcomes"][0]["policy_origins"] == {}
     kept = evidence(record(Finding("b", Category.BANNED)))
     assert kept["kept_for"] == ["user@example.com"]
 

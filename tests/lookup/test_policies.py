@@ -71,8 +71,14 @@ def test_the_closest_entry_wins(address: str, winner: str, turned: bool) -> None
     """The key order decides which entry holds, whatever the order in the file."""
     rules = [_rule(tag, spam_subject_tag=tag) for tag in _TAGS]
     policies = _policies(*(reversed(rules) if turned else rules))
-    assert policies.judged(address, (), Traffic.INBOUND).policy.spam_subject_tag == winner
-    assert policies.origins(address) == {"spam_subject_tag": (winner, f"test: {winner}")}
+    judged = policies.judged(address, (), Traffic.INBOUND)
+    assert judged.policy.spam_subject_tag == winner
+    assert judged.origins == (("spam_subject_tag", f"{winner}, test: {winner}"),)
+
+
+def test_a_policy_without_entries_has_no_origins() -> None:
+    """What stands in [policy] needs no telling."""
+    assert _policies().judged("a@b", (), Traffic.INBOUND).origins == ()
 
 
 def test_each_setting_is_decided_on_its_own() -> None:
