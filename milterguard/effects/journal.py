@@ -22,6 +22,8 @@ from milterguard.store.engine import is_refusal
 log = logging.getLogger(__name__)
 
 _BATCH_RECORDS = 100
+_GATHER_SECONDS = 0.2
+"""After the first record others are waited for that long: a transaction costs more than its rows."""
 _FIRST_PAUSE_SECONDS = 0.1
 _LONGEST_PAUSE_SECONDS = 10.0
 _WARNING_SECONDS = 60.0
@@ -57,8 +59,10 @@ class JournalWriter:
                 self._waiting.popleft()
                 self._dropped += 1
             self._start()
-            self._changed.notify_all()
-        self._warn_of_dropped()
+            if len(self._waiting) in {1, _BATCH_RECORDS}:  # those that the writer waits for
+                self._changed.notify_all()
+        if self._dropped:
+            self._warn_of_dropped()
 
     def close(self, timeout: float) -> None:
         """Write what waits, for at most ``timeout`` seconds; say how much could not be written."""
@@ -111,9 +115,13 @@ class JournalWriter:
         with self._changed:
             while not self._waiting and self._closing_at is None:
                 self._changed.wait()
+            self._changed.wait_for(self._is_batch_complete, _GATHER_SECONDS)
             if self._is_over():
                 return []
             return [self._waiting.popleft() for _ in range(min(_BATCH_RECORDS, len(self._waiting)))]
+
+    def _is_batch_complete(self) -> bool:
+        return self._closing_at is not None or len(self._waiting) >= _BATCH_RECORDS
 
     def _is_over(self) -> bool:
         return self._closing_at is not None and time.monotonic() >= self._closing_at

@@ -11,6 +11,7 @@ is dropped and counted. To be set up after fork, because threads do not survive 
 import logging
 import queue
 import threading
+from functools import partial
 from logging.handlers import QueueHandler
 from pathlib import Path
 
@@ -67,7 +68,7 @@ def log_record(record: Record) -> None:
     level = logging.WARNING if has_failed else logging.INFO
     try:
         if log.isEnabledFor(level):
-            log.log(level, "%s", log_line(record), extra={"facts": as_json(record)})
+            log.log(level, "%s", log_line(record), extra={"facts": partial(as_json, record)})
     except Exception:
         log.exception("the line of %s could not be written", record.mail_id)
 

@@ -11,6 +11,7 @@ import logging
 import os
 import socket
 import sys
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime
 from logging.handlers import SysLogHandler
@@ -59,6 +60,12 @@ def priority(level: int) -> int:
     return next(number for at_least, number in _PRIORITIES if level >= at_least)
 
 
+def _facts(record: logging.LogRecord) -> dict[str, Any]:
+    """Return what is known of the message that a line is about; made only for targets that show it."""
+    tell = getattr(record, "facts", None)
+    return tell() if tell else {}
+
+
 class _TextFormatter(logging.Formatter):
     """One printable line, whatever was logged; lines of a traceback are joined by bars."""
 
@@ -75,7 +82,7 @@ class _JsonFormatter(logging.Formatter):
             "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            **(getattr(record, "facts", None) or {"message": super().format(record)}),
+            **(_facts(record) or {"message": super().format(record)}),
         }
         return json.dumps(facts, ensure_ascii=True, default=str)
 
@@ -95,7 +102,8 @@ class _StandardError(logging.StreamHandler[Any]):
             return f"<{priority(record.levelno)}>{line}"
         if isinstance(self.formatter, _JsonFormatter):
             return line
-        when = datetime.fromtimestamp(record.created, UTC).astimezone().isoformat(timespec="milliseconds")
+        now = time.localtime(record.created)
+        when = f"{time.strftime('%Y-%m-%dT%H:%M:%S', now)}.{int(record.msecs):03d}{time.strftime('%z', now)}"
         return f"{when} {_IDENT}[{record.process}] {record.levelname.lower()}: {line}"
 
 
@@ -169,7 +177,7 @@ class _Journal(_Datagrams):
     """The journal's native protocol: severity, identifier and mail id are fields of their own."""
 
     def datagrams(self, record: logging.LogRecord) -> Iterator[bytes]:
-        facts = getattr(record, "facts", None) or {}
+        facts = _facts(record)
         fields = {
             "MESSAGE": self.format(record),
             "PRIORITY": str(priority(record.levelno)),
