@@ -44,6 +44,11 @@ def releaser(quarantine: FileQuarantine, gate: ReleaseGate, port: int, **options
     return Releaser(quarantine, gate, smtp=smtp, hostname="mail.example.com", timeout_seconds=20.0, **options)  # type: ignore[arg-type]
 
 
+def burnt(tmp_path: Path) -> list[Path]:
+    """Return the marks of tokens that can never be used any more."""
+    return list((tmp_path / "state").glob("used-tokens/*"))
+
+
 def keep(
     quarantine: FileQuarantine, *, body: bytes = b"Hello.\r\n", to: tuple[str, ...] = (USER,), sender: str = ""
 ) -> None:
@@ -161,9 +166,16 @@ def test_the_token_is_bound_to_the_recipients_the_mta_takes(
     ],
 )
 def test_what_the_mta_refuses_stays_held(
-    quarantine: FileQuarantine, gate: ReleaseGate, mta: Mta, command: str, reply: str, error: type[Exception]
+    quarantine: FileQuarantine,
+    gate: ReleaseGate,
+    mta: Mta,
+    tmp_path: Path,
+    *,
+    command: str,
+    reply: str,
+    error: type[Exception],
 ) -> None:
-    """Only 2xx is success; afterwards the message can be released as if nothing had happened."""
+    """Only 2xx is success; afterwards the message can be released, and a token that was sent is burnt."""
     if command == "EHLO":
         mta.replies["HELO"] = reply
     mta.replies[command] = reply
@@ -171,6 +183,7 @@ def test_what_the_mta_refuses_stays_held(
     with pytest.raises(error, match="still held"):
         releaser(quarantine, gate, mta.port).release(MAIL_ID)
     assert quarantine.find(MAIL_ID).status == "held"
+    assert len(burnt(tmp_path)) == (1 if command in {"DATA", "."} else 0)
     mta.replies.clear()
     assert releaser(quarantine, gate, mta.port).release(MAIL_ID).is_new
     assert len(mta.delivered) == 1
