@@ -156,6 +156,17 @@ def test_a_copy_that_cannot_be_kept_makes_it_a_tempfail(house: MakeHouse) -> Non
     assert verdict.edits == ()
 
 
+@pytest.mark.parametrize(("deadline_seconds", "reserve_seconds"), [(25.0, 2.0), (1.0, 0.25)])
+def test_the_checks_leave_time_for_a_durable_copy(
+    house: MakeHouse, deadline_seconds: float, reserve_seconds: float
+) -> None:
+    """Their deadline is before the message's."""
+    guard = house(says(CLEAN), rules=Rules(deadline_seconds=deadline_seconds)).guard
+    job = guard.begin(message(), (judged(),))
+    assert job.running is not None
+    assert job.deadline - job.running.budget.deadline == pytest.approx(reserve_seconds)
+
+
 def test_a_failing_scanner_is_a_tempfail(house: MakeHouse) -> None:
     """clamd cannot: 451."""
     verdict = house(raises(OSError("gone"))).verdict()

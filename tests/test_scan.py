@@ -100,9 +100,11 @@ def test_findings_come_in_the_order_of_the_checks(make_scan: MakeScan) -> None:
 def test_a_settled_message_waits_for_nobody(make_scan: MakeScan) -> None:
     """An infection cancels what still runs and names what was not waited for."""
     scan = make_scan(Doing("spamd", waits_for(threading.Event())), Doing("clamd", says(VIRUS)))
-    scanned = scan.finish(scan.begin(message(), soon()), lambda findings: VIRUS in findings)
+    running = scan.begin(message(), soon())
+    scanned = scan.finish(running, lambda findings: VIRUS in findings)
     assert scanned.findings == (VIRUS,)
     assert scanned.skipped == ("spamd",)
+    assert running.budget.is_cancelled
 
 
 def test_a_check_that_is_late_has_failed(make_scan: MakeScan) -> None:
