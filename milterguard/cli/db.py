@@ -1,15 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``milterguard db``: the tables of the journal."""
 
-from pathlib import Path
-
 import click
 
 from milterguard.cli import show
+from milterguard.cli.database import missing_file, sqlite_file
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.status import CommandError, Status
-
-_FILE = "sqlite:///"
 
 
 @click.group("db")
@@ -40,11 +37,11 @@ def upgrade_command() -> None:
     from milterguard.store.migrate import current, upgrade
 
     url = _url()
-    before = current(url)
+    before = "" if missing_file(url) else current(url)
     upgrade(url)
     after = current(url)
-    if url.startswith(_FILE):
-        file = Path(url.removeprefix(_FILE).partition("?")[0])
+    file = sqlite_file(url)
+    if file is not None:
         give_to_owner(file.parent, *(file.with_name(file.name + suffix) for suffix in ("", "-wal", "-shm")))
     show.say(
         f"tables are up to date ({after})" if before == after else f"tables upgraded: {before or 'none'} -> {after}"
@@ -64,7 +61,7 @@ def status_command(as_json: bool) -> int:
     from milterguard.store.migrate import current, is_current
 
     url = _url()
-    revision, is_good = current(url), is_current(url)
+    revision, is_good = ("", False) if missing_file(url) else (current(url), is_current(url))
     if as_json:
         show.as_json({"revision": revision, "is_current": is_good})
     else:

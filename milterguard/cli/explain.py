@@ -6,6 +6,7 @@ import re
 import click
 
 from milterguard.cli import show
+from milterguard.cli.database import missing_file
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.status import CommandError, Status
 from milterguard.errors import NotFoundError
@@ -32,6 +33,8 @@ def explain_command(mail_id: str, as_json: bool) -> None:
     settings = loaded().settings
     if not settings.store.url:
         raise CommandError("store.url is empty: there is no journal to look into", Status.CONFIG)
+    if missing_file(settings.store.url):
+        raise CommandError("there is no journal yet: it is made when the first record comes", Status.NO_INPUT)
     found = _IN_REPLY.search(mail_id)
 
     from milterguard.cli.story import tell

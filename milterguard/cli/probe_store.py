@@ -7,6 +7,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from milterguard.cli.database import missing_file
 from milterguard.cli.probe import Row, Rows, State
 from milterguard.config.settings import Settings
 from milterguard.config.socket import SocketSpec
@@ -31,6 +32,10 @@ def _database_row(url: str) -> Row:
     if not url:
         return Row("database", State.WARNING, "none: explain will know nothing", "set store.url")
 
+    advice = "run: milterguard db upgrade (as the user of the filter)"
+    if missing := missing_file(url):
+        return Row("database", State.ERROR, f"{missing} does not exist yet", advice)
+
     from milterguard.store.migrate import current, is_current
 
     try:
@@ -38,8 +43,8 @@ def _database_row(url: str) -> Row:
             return Row("database", State.OK, f"answers; tables are of revision {current(url)}")
         text = f"tables are of revision {current(url) or 'none'}: records will wait"
     except (StoreError, ConfigError) as error:
-        return Row("database", State.ERROR, str(error), "run: milterguard db upgrade (as the user of the filter)")
-    return Row("database", State.ERROR, text, "run: milterguard db upgrade (as the user of the filter)")
+        return Row("database", State.ERROR, str(error), advice)
+    return Row("database", State.ERROR, text, advice)
 
 
 def _folder_row(name: str, path: str, user: str) -> Row:

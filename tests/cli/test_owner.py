@@ -69,3 +69,11 @@ def test_a_database_made_by_root_belongs_to_the_filter(theirs: Program) -> None:
     done = run(theirs, "db", "upgrade")
     assert done.returncode == 0, done.stderr
     assert owners(theirs.folder) == {NOBODY.pw_uid}
+
+
+@pytest.mark.parametrize("looking", [["check"], ["db", "status"], ["explain", "Abcdefghij12"], ["quarantine", "list"]])
+def test_who_only_looks_makes_no_database(milterguard: Program, looking: list[str]) -> None:
+    """A file made by root while the filter was not yet started would be closed to it for good."""
+    before = sorted(milterguard.folder.rglob("*"))
+    milterguard(*looking)
+    assert sorted(milterguard.folder.rglob("*")) == before
