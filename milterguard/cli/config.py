@@ -20,7 +20,7 @@ def config_command() -> None:
     """
 
 
-@config_command.command("sample")
+@config_command.command("sample", short_help="Print a file with every setting and its default.")
 @common_options
 def sample_command() -> None:
     """Print a configuration file with every setting, its default and its meaning.
@@ -34,7 +34,7 @@ def sample_command() -> None:
     click.echo(sample(), nl=False)
 
 
-@config_command.command("show")
+@config_command.command("show", short_help="Print what holds, and where it comes from.")
 @common_options
 @json_option
 def show_command(as_json: bool) -> None:

@@ -48,7 +48,7 @@ def upgrade_command() -> None:
     )
 
 
-@db_command.command("status")
+@db_command.command("status", short_help="Say whether the tables are those of this version.")
 @common_options
 @json_option
 def status_command(as_json: bool) -> int:

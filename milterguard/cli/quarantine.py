@@ -105,7 +105,7 @@ def show_command(mail_id: str, *, raw: bool, header: bool, as_json: bool) -> Non
         view.tell(quarantine, entry)
 
 
-@quarantine_command.command("release")
+@quarantine_command.command("release", short_help="Give a withheld message to the MTA, once.")
 @common_options
 @json_option
 @click.option("--to", "recipients", metavar="ADDR", multiple=True, help="Instead of those it was withheld from.")
@@ -163,8 +163,8 @@ def delete_command(mail_ids: tuple[str, ...], *, yes: bool) -> None:
     \b
     Examples:
       milterguard quarantine delete VkX0aB3dE5fG
-      milterguard quarantine list --since 30d --json | jq -r '.[].mail_id' |
-          xargs milterguard quarantine delete --yes
+      milterguard quarantine list --category spam --json | jq -r '.[].mail_id' |
+          xargs -r milterguard quarantine delete --yes
     """
     settings = loaded().settings
     _become_the_filter(settings)

@@ -66,6 +66,12 @@ def test_every_command_explains_itself_with_an_example(milterguard: Program, nam
     assert "--config FILE" in result.output
 
 
+@pytest.mark.parametrize("name", ["quarantine", "config", "db"])
+def test_the_list_of_commands_breaks_no_sentence_off(milterguard: Program, name: str) -> None:
+    """What a command does fits its line."""
+    assert "..." not in milterguard(name, "--help").output.partition("Commands:")[2]
+
+
 def test_the_help_imports_nothing_large() -> None:
     """``milterguard --help`` is quick because neither libmilter nor SQLAlchemy nor rich is imported."""
     code = (

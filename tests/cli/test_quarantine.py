@@ -174,6 +174,11 @@ def test_delete_asks_or_wants_yes(kept: Program) -> None:
     assert [entry.mail_id for entry in kept.quarantine.entries()] == [VIRUS_ID]
 
 
+def test_no_example_deletes_what_is_newest(kept: Program) -> None:
+    """``--since`` names the newer ones: who copies an example to clean up must not lose those."""
+    assert "--since" not in kept("quarantine", "delete", "--help").output
+
+
 def test_an_unreadable_quarantine_ends_with_74(milterguard: Program, tmp_path: Path) -> None:
     """A file in the place of the folder is told as such."""
     (tmp_path / "quarantine").write_text("no folder")
