@@ -17,6 +17,7 @@ from tests.core.build import CLEAN, ENCRYPTED, NO_CLAMD, VIRUS, judged, points
 
 PASS, TEMPFAIL, DISCARD, REJECT = Destiny.PASS, Destiny.TEMPFAIL, Destiny.DISCARD, Destiny.REJECT
 NO_SPAMD = Finding("spamd", Category.FAILED, "timeout", on_failure=PASS)
+LOVES_SPAM = judged("lover@example.com", policy=Policy(spam_lover=True))
 
 
 def decided(*findings: Finding, to: tuple[Judged, ...] = (judged(),), mixed: Mixed = Mixed.REMOVE) -> Decision:
@@ -158,6 +159,15 @@ def test_a_passing_message_is_copied_when_the_policy_archives_its_category() -> 
     kept = decided(CLEAN, to=(archive,)).keep
     assert kept is not None
     assert kept.category is Category.CLEAN
+
+
+def test_a_deferred_message_is_kept_for_nobody_and_named_after_what_deferred_it() -> None:
+    """The client still has it: neither an archive nor a blocked recipient makes a copy, nor a category."""
+    archives = judged("a@example.com", policy=Policy(store_on_pass=tuple(Category), bypass_virus_checks=True))
+    discards = judged("b@example.com", policy=Policy(spam_destiny=DISCARD))
+    decision = decided(NO_CLAMD, NO_SPAMD, points(50.0), to=(archives, discards, LOVES_SPAM))
+    assert (decision.answer, decision.category) == (TEMPFAIL, Category.FAILED)
+    assert decision.keep is None
 
 
 def test_a_strict_discard_is_kept_for_those_who_would_have_got_it() -> None:
