@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Asking twice delivers once, and a death in between is noticed."""
 
+import fcntl
 import subprocess
 from pathlib import Path
 
@@ -72,6 +73,21 @@ def test_two_do_not_release_at_the_same_time(quarantine: FileQuarantine, tmp_pat
     ):
         pass
     with FileQuarantine(tmp_path).begin_release(MAIL_ID, wait_seconds=0.0):
+        pass
+
+
+def test_a_message_deleted_while_its_lock_is_waited_for_is_gone(
+    quarantine: FileQuarantine, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The lock of a file without a name says nothing: nobody may send what was deleted."""
+    take = fcntl.flock
+
+    def deleted_meanwhile(descriptor: int, flags: int) -> None:
+        (tmp_path / f"A/virus-{MAIL_ID}").unlink()
+        take(descriptor, flags)
+
+    monkeypatch.setattr(fcntl, "flock", deleted_meanwhile)
+    with pytest.raises(NotFoundError, match="just been deleted"), quarantine.begin_release(MAIL_ID):
         pass
 
 
