@@ -10,6 +10,7 @@ import click
 
 from milterguard.cli import quarantine_view as view
 from milterguard.cli import show
+from milterguard.cli.mailid import named_id
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.since import seconds_since
 from milterguard.cli.status import CommandError, Status
@@ -24,6 +25,9 @@ if TYPE_CHECKING:
 @common_options
 def quarantine_command() -> None:
     """List, show, release and delete withheld mail.
+
+    ID is the mail_id of the reply and the log. The whole text of a reply will do, or the file's name as
+    the log has it (quarantine: …).
 
     \b
     Examples:
@@ -92,7 +96,7 @@ def show_command(mail_id: str, *, raw: bool, header: bool, as_json: bool) -> Non
     if raw + header + as_json > 1:
         raise click.UsageError("--raw, --header and --json exclude each other")
     quarantine = _quarantine(loaded().settings)
-    entry = quarantine.find(mail_id)
+    entry = quarantine.find(named_id(mail_id))
     if raw and not sys.stdout.isatty():
         for block in view.octets(quarantine, entry):
             sys.stdout.buffer.write(block)
@@ -133,7 +137,7 @@ def release_command(mail_id: str, *, recipients: tuple[str, ...], again: bool, a
     settings = loaded().settings
     _become_the_filter(settings)
     try:
-        released = _releaser(settings).release(mail_id, recipients=recipients, again=again)
+        released = _releaser(settings).release(named_id(mail_id), recipients=recipients, again=again)
     except ReleaseError as error:
         status = Status.TEMPFAIL if isinstance(error, ReleaseDeferred) else Status.UNAVAILABLE
         raise CommandError(str(error), status) from error
@@ -169,7 +173,7 @@ def delete_command(mail_ids: tuple[str, ...], *, yes: bool) -> None:
     settings = loaded().settings
     _become_the_filter(settings)
     quarantine = _quarantine(settings)
-    entries = [quarantine.find(mail_id) for mail_id in dict.fromkeys(mail_ids)]
+    entries = [quarantine.find(mail_id) for mail_id in dict.fromkeys(map(named_id, mail_ids))]
     if not yes:
         if not sys.stdin.isatty():
             raise click.UsageError("nobody can be asked here; --yes deletes without")

@@ -159,6 +159,13 @@ def test_an_id_that_is_none_ends_with_66(kept: Program, verb: str, mail_id: str)
     assert result.output.count("\n") == 1
 
 
+@pytest.mark.parametrize("text", [f"554 5.7.0 Rejected, id={SPAM_ID} - SPAM", f"{SPAM_ID[0]}/spam-{SPAM_ID}.gz"])
+def test_a_reply_or_a_files_name_will_do(kept: Program, text: str) -> None:
+    """Users forward the reply that they got; the log has the file's name."""
+    assert SPAM_ID in kept("quarantine", "show", text).output
+    assert kept("quarantine", "delete", "--yes", text, SPAM_ID).output == f"deleted {SPAM_ID}\n"
+
+
 def test_an_address_that_is_none_is_refused(kept: Program, mta: Mta) -> None:
     """Nothing that could become another command leaves."""
     assert kept("quarantine", "release", SPAM_ID, "--to", "a@b.example>\r\nRSET").exit_code == 64
