@@ -16,6 +16,11 @@ import click
 from milterguard.core.text import printable
 
 _CELL_LIMIT = 400
+_WHOLE_WORD = 12
+"""Words up to this length, such as a mail_id, are not broken while a table has room for that."""
+_NARROWEST = 4
+_GAP = 2
+"""Columns between those of a drawn table."""
 
 
 def is_terminal() -> bool:
@@ -48,12 +53,35 @@ def _drawn(heads: Sequence[str], rows: Sequence[Sequence[str]], styles: Sequence
     from rich.table import Table
     from rich.text import Text
 
-    drawing = Table(box=box.SIMPLE_HEAD, header_style="bold")
-    for head in heads:
-        drawing.add_column(head, overflow="fold")
+    console = Console(highlight=False)
+    drawing = Table(box=box.SIMPLE_HEAD, header_style="bold", pad_edge=False, collapse_padding=True)
+    for head, width in zip(heads, _widths([heads, *rows], console.width), strict=True):
+        drawing.add_column(head, overflow="fold", width=width)
     for index, row in enumerate(rows):
         drawing.add_row(*(Text(cell) for cell in row), style=styles[index] if index < len(styles) else None)
-    Console(highlight=False).print(drawing)
+    console.print(drawing)
+
+
+def _widths(rows: Sequence[Sequence[str]], room: int) -> list[int]:
+    """Return the columns' widths: as wide as what stands in them, else what each can be given of the ``room``."""
+    from rich.cells import cell_len
+
+    wanted = [max(1, *(cell_len(cell) for cell in column)) for column in zip(*rows, strict=True)]
+    room -= _GAP * len(wanted)
+    if sum(wanted) <= room:
+        return wanted
+    widths = [max(1, *(_whole(cell) for cell in column)) for column in zip(*rows, strict=True)]
+    for index in reversed(range(len(widths))):
+        # The last ones say what can be read in pieces too.
+        widths[index] -= max(0, min(sum(widths) - room, widths[index] - _NARROWEST))
+    while sum(widths) < room:
+        widths[min((i for i in range(len(widths)) if widths[i] < wanted[i]), key=widths.__getitem__)] += 1
+    return widths
+
+
+def _whole(cell: str) -> int:
+    """Return the length of the longest word that should not be broken."""
+    return max((len(word) for word in cell.split() if len(word) <= _WHOLE_WORD), default=1)
 
 
 def _aligned(heads: Sequence[str], rows: Sequence[Sequence[str]]) -> None:

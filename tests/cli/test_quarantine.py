@@ -4,6 +4,7 @@
 import json
 import os
 import pty
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -199,6 +200,15 @@ def test_on_a_terminal_the_list_is_a_drawn_table(kept: Program) -> None:
     assert SPAM_ID in drawn
     assert "\x1b]0" not in drawn
     assert "\x1b[3" not in drawn
+
+
+@pytest.mark.parametrize("columns", [80, 100, 150])
+def test_an_id_can_be_copied_from_any_terminal(kept: Program, columns: int) -> None:
+    """It stands on one line, and no line is longer than the terminal."""
+    drawn = on_terminal(kept, "quarantine", "list", NO_COLOR="1", COLUMNS=str(columns))
+    assert SPAM_ID in drawn
+    assert "Subj" in drawn
+    assert max(len(line) for line in re.sub(r"\x1b\[[0-9;]*m", "", drawn).splitlines()) <= columns
 
 
 def test_delete_asks_on_a_terminal(kept: Program) -> None:
