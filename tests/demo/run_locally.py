@@ -23,7 +23,6 @@ Put these lines into /etc/postfix/main.cf and run `postfix reload`:
 
     smtpd_milters = inet:127.0.0.1:8899
     milter_default_action = tempfail
-    milter_protocol = 6
     smtpd_forbid_bare_newline = normalize
     smtpd_forbid_bare_newline_exclusions =
 """
@@ -42,9 +41,20 @@ def main() -> int:
         )
         upgrade(milterguard)
         with contextlib.suppress(KeyboardInterrupt), milterguard:
-            print(f"milterguard serves {LISTEN} with {milterguard.configuration}; Ctrl-C stops it.\n\n{MAIN_CF}")
+            print(f"milterguard serves {LISTEN}; Ctrl-C stops it.\n\n{MAIN_CF}\n{_where(milterguard)}", flush=True)
             milterguard.wait_ended(float("inf"))
     return 0
+
+
+def _where(milterguard: Milterguard) -> str:
+    """Return how to watch it, and how to ask it, from another terminal."""
+    return f"""\
+Its own domain is example.com. Its settings are written anew at each start. From another terminal:
+
+    tail -f {milterguard.output}
+    export MILTERGUARD_CONFIG={milterguard.configuration}
+    {Path(sys.executable).with_name("milterguard")} check
+"""
 
 
 def _address(stack: contextlib.ExitStack, address: str, private: Clamd | Spamd) -> str:
