@@ -11,7 +11,6 @@ whatever else is unexpected, with 451. A copy that cannot be kept becomes TEMPFA
 """
 
 import base64
-import hashlib
 import itertools
 import logging
 import os
@@ -21,7 +20,7 @@ from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from milterguard.core import marks, reply, token
-from milterguard.core.decide import decide, is_settled
+from milterguard.core.decide import decide, is_settled, is_wanted
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.finding import Category, Finding
@@ -30,6 +29,7 @@ from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
 from milterguard.core.verdict import Decision, Judged, Reply, Verdict
 from milterguard.errors import StoreError
+from milterguard.released import fits, recognised
 from milterguard.scan import Running, Scan, Scanned
 
 log = logging.getLogger(__name__)
@@ -149,9 +149,13 @@ class Guard:
         """Start the checks of a message whose content may still be arriving."""
         started = time.monotonic()
         deadline = started + self.rules.deadline_seconds
-        released = self._released(message)
+        released = recognised(message, self._gate.key) if self._gate else None
         reserve = min(_RESERVE_SECONDS, self.rules.deadline_seconds / 4)
-        running = None if released else self._scan.begin(message, deadline - reserve)
+        running = None
+        if released is None:
+            running = self._scan.begin(
+                message, deadline - reserve, is_wanted=lambda check: is_wanted(check, tuple(judged))
+            )
         return Job(message, tuple(judged), deadline=deadline, started=started, running=running, release=released)
 
     def finish(self, job: Job) -> Verdict:
@@ -159,7 +163,8 @@ class Guard:
         if job.running is None:
             return self._let_pass_once(job)
         scanned = self._scan.finish(job.running, lambda findings: is_settled(findings, job.judged))
-        decision = decide(scanned.findings, job.judged, mixed=self.rules.mixed_recipients)
+        scanned = replace(scanned, findings=(*scanned.findings, *self._own_findings(job.message)))
+        decision = decide(scanned.findings, job.judged, mixed=self._mixed(job))
         location = ""
         if decision.keep is not None:
             try:
@@ -196,10 +201,31 @@ class Guard:
 
     def unchecked(self, job: Job, detail: str) -> Verdict:
         """Return the verdict for a message whose own was never reached: 451, and why."""
-        finding = Finding("milterguard", Category.FAILED, "error", printable(detail))
-        decision = decide((finding,), job.judged, mixed=self.rules.mixed_recipients)
-        decision = replace(decision, answer=Destiny.TEMPFAIL, removed=(), keep=None)
-        return Verdict(decision, (finding,), reply=reply.unavailable(job.message.mail_id))
+        return self._refused(job, Finding("milterguard", Category.FAILED, "error", printable(detail)))
+
+    def too_long(self, job: Job, detail: str) -> Verdict:
+        """Return the verdict for a message of which we have not kept everything.
+
+        That is a refusal, but for mail that did not come by SMTP: its refusal would be a bounce to
+        somebody, so it passes with a warning where the policy lets unchecked mail pass (D14).
+        """
+        if job.message.envelope.traffic is Traffic.LOCAL:
+            unchecked = Finding("milterguard", Category.UNCHECKED, "over limits", detail)
+            findings = (unchecked, *self._own_findings(job.message))
+            decision = decide(findings, job.judged, mixed=self._mixed(job))
+            if decision.answer is Destiny.PASS:
+                return self._verdict(job, replace(decision, keep=None), Scanned(findings), location="")
+        return self._refused(job, Finding("milterguard", Category.OVERSIZED, "limit", detail))
+
+    def _refused(self, job: Job, finding: Finding) -> Verdict:
+        """Return a refusal that no policy has a say in."""
+        mail_id = job.message.mail_id
+        is_final = finding.category is not Category.FAILED
+        decision = decide((finding,), job.judged, mixed=Mixed.STRICTEST)
+        answer = Destiny.REJECT if is_final else Destiny.TEMPFAIL
+        decision = replace(decision, answer=answer, category=finding.category, removed=(), keep=None)
+        told = reply.too_long(mail_id) if is_final else reply.unavailable(mail_id)
+        return Verdict(decision, (finding,), reply=told)
 
     def close(self) -> None:
         """Let running checks end, then the recorders write what they have."""
@@ -225,6 +251,18 @@ class Guard:
             skipped=scanned.skipped,
         )
 
+    def _own_findings(self, message: Message) -> tuple[Finding, ...]:
+        """Return what only we can find: fields whose removal would keep the MTA busy for minutes."""
+        copies = len(marks.foreign_copies(message.fields, self.rules.style))
+        if copies <= marks.MOST_COPIES:
+            return ()
+        return (Finding("milterguard", Category.OVERSIZED, "fields", f"{copies} fields that only we may write"),)
+
+    def _mixed(self, job: Job) -> Mixed:
+        """Mail that did not come by SMTP shows us completed addresses, which Postfix would not let us remove."""
+        is_local = job.message.envelope.traffic is Traffic.LOCAL
+        return Mixed.STRICTEST if is_local else self.rules.mixed_recipients
+
     def _style(self, message: Message) -> marks.Style:
         style = self.rules.style
         return style if style.hostname else replace(style, hostname=message.envelope.mta or "localhost")
@@ -235,16 +273,6 @@ class Guard:
 
     # --- released mail -----------------------------------------------------------------------
 
-    def _released(self, message: Message) -> token.Token | None:
-        """Return the token if an operator has released this message; forged ones are nothing."""
-        if self._gate is None:
-            return None
-        values = [
-            decoded(b" ".join(each.value.split())) for each in message.fields if each.is_named(b"X-Milterguard-Release")
-        ]
-        tokens = [each for each in (token.read(value, self._gate.key) for value in values) if each]
-        return tokens[0] if len(tokens) == 1 else None
-
     def _let_pass_once(self, job: Job) -> Verdict:
         """Return PASS for a released message whose token fits and is unused; REJECT otherwise."""
         assert job.release is not None
@@ -252,7 +280,9 @@ class Guard:
         # Nothing of it is kept: the copy that it was released from is still there.
         decision = replace(decide((), job.judged, mixed=self.rules.mixed_recipients), keep=None)
         try:
-            is_good = self._fits(job, job.release) and self._gate.use_once(job.release.digest, job.release.expires)
+            is_good = fits(job.release, job.message, job.deadline) and self._gate.use_once(
+                job.release.digest, job.release.expires
+            )
         except StoreError as error:
             log.warning("(%s) the use of a release token could not be marked: %s", job.message.log_id, error)
             return self._not_stored(job, decision, Scanned(()))
@@ -262,24 +292,6 @@ class Guard:
             return Verdict(refused, (), reply=Reply(554, "5.7.0", text))
         edits = marks.foreign_copies(job.message.fields, self.rules.style)
         return Verdict(decision, (), edits=edits, released=job.release.mail_id)
-
-    def _fits(self, job: Job, claim: token.Token) -> bool:
-        envelope = job.message.envelope
-        digest = body_digest(job.message.content, deadline=job.deadline)
-        bound = token.bind(envelope.sender, (each.address for each in envelope.recipients), digest)
-        return claim.bound == bound and time.time() <= claim.expires
-
-
-def body_digest(content: Content, *, deadline: float | None = None) -> str:
-    """Return the hexadecimal SHA-256 of a body. Raises ContentError."""
-    digest = hashlib.sha256()
-    reader = content.open(deadline=deadline)
-    try:
-        while block := reader.read(65536):
-            digest.update(block)
-    finally:
-        reader.close()
-    return digest.hexdigest()
 
 
 def new_mail_id(random: Callable[[int], bytes] = os.urandom) -> str:

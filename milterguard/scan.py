@@ -35,8 +35,12 @@ class Running:
 
     message: Message
     budget: Budget
+    checks: tuple[Checked, ...]
+    """Those that run, in their order."""
     futures: tuple[Future[Findings], ...]
-    """One for each check, in their order."""
+    """One for each of them."""
+    unwanted: tuple[str, ...] = ()
+    """Checks that no recipient wants to hear of."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +49,7 @@ class Scanned:
 
     findings: Findings
     skipped: tuple[str, ...] = ()
-    """Checks not waited for."""
+    """Checks that nobody wanted, or that were not waited for."""
 
 
 class Scan:
@@ -56,14 +60,18 @@ class Scan:
         self._checks = tuple(checks)
         self._pool = ThreadPoolExecutor(max_workers=threads, thread_name_prefix="check")
 
-    def begin(self, message: Message, deadline: float) -> Running:
+    def begin(
+        self, message: Message, deadline: float, *, is_wanted: Callable[[str], bool] = lambda _name: True
+    ) -> Running:
         """Start the checks of a message whose content may still be arriving. Never raises.
 
-        ``deadline`` is on the monotonic clock.
+        ``deadline`` is on the monotonic clock; ``is_wanted`` says of a check's name whether to run it.
         """
         budget = Budget(deadline)
-        futures = tuple(self._start(checked, message, budget) for checked in self._checks)
-        return Running(message, budget, futures)
+        wanted = tuple(checked for checked in self._checks if is_wanted(checked.check.name))
+        unwanted = tuple(checked.check.name for checked in self._checks if checked not in wanted)
+        futures = tuple(self._start(checked, message, budget) for checked in wanted)
+        return Running(message, budget, wanted, futures, unwanted)
 
     def finish(self, running: Running, is_settled: Callable[[Findings], bool]) -> Scanned:
         """Wait for the checks and return their findings in the order of the checks.
@@ -79,27 +87,17 @@ class Scan:
                 break
             settled = is_settled(_collected(running.futures))
         running.budget.cancel()
-        missing = [checked for checked, future in zip(self._checks, running.futures, strict=True) if future in pending]
         if settled:
-            names = tuple(checked.check.name for checked in missing)
-            return Scanned(_collected(future for future in running.futures if future not in pending), names)
-        return Scanned(self._with_timeouts(running, pending))
+            missing = tuple(each.check.name for each, future in _pairs(running) if future in pending)
+            found = _collected(future for future in running.futures if future not in pending)
+            return Scanned(found, running.unwanted + missing)
+        return Scanned(_with_timeouts(running, pending), running.unwanted)
 
     def close(self) -> None:
         """Let running checks end and give back the threads and the checks."""
         self._pool.shutdown(wait=True, cancel_futures=True)
         for checked in self._checks:
             checked.check.close()
-
-    def _with_timeouts(self, running: Running, pending: set[Future[Findings]]) -> Findings:
-        findings: Findings = ()
-        for checked, future in zip(self._checks, running.futures, strict=True):
-            if future in pending:
-                late = CheckTimeout(checked.check.name, "no answer within the deadline")
-                findings += (_failed(checked, running.message, late),)
-            else:
-                findings += future.result()
-        return findings
 
     def _start(self, checked: Checked, message: Message, budget: Budget) -> Future[Findings]:
         try:
@@ -121,6 +119,21 @@ def _run(checked: Checked, message: Message, budget: Budget) -> Findings:
         return findings
     except Exception as error:  # noqa: BLE001  (door 1: a bug in a check delays mail, it never admits it)
         return (replace(_failed(checked, message, error), seconds=time.monotonic() - started),)
+
+
+def _pairs(running: Running) -> Iterable[tuple[Checked, Future[Findings]]]:
+    return zip(running.checks, running.futures, strict=True)
+
+
+def _with_timeouts(running: Running, pending: set[Future[Findings]]) -> Findings:
+    findings: Findings = ()
+    for checked, future in _pairs(running):
+        if future in pending:
+            late = CheckTimeout(checked.check.name, "no answer within the deadline")
+            findings += (_failed(checked, running.message, late),)
+        else:
+            findings += future.result()
+    return findings
 
 
 def _collected(futures: Iterable[Future[Findings]]) -> Findings:

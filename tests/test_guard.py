@@ -17,7 +17,8 @@ from milterguard.core.policy import Policy
 from milterguard.core.report import Record
 from milterguard.core.verdict import Decision, InsertField, Judged, RemoveField, Verdict
 from milterguard.errors import StoreError
-from milterguard.guard import Guard, Rules, body_digest, new_mail_id
+from milterguard.guard import Guard, Rules, new_mail_id
+from milterguard.released import body_digest
 from milterguard.scan import Checked, Scan
 from tests.core.build import CLEAN, VIRUS, Octets, envelope, fields, judged, message, points
 from tests.test_scan import Doing, Run, raises, says
@@ -299,3 +300,61 @@ def test_without_a_gate_nothing_is_released() -> None:
     guard = Guard(OnePolicy(), scan, keeper=Copies(), recorders=[], rules=Rules())
     assert guard.finish(guard.begin(released(), (judged(),))).answer is Destiny.REJECT
     guard.close()
+
+
+# --- mail that we cannot hold or remove from -------------------------------------------------------
+
+
+def by_sendmail(seen: Message) -> Message:
+    return replace(seen, envelope=replace(seen.envelope, traffic=Traffic.LOCAL))
+
+
+def test_a_check_that_all_recipients_bypass_is_not_asked(house: MakeHouse) -> None:
+    """It is said to be skipped; one who wants it is enough to ask it."""
+    home = house(says(CLEAN), raises(AssertionError("was asked")))
+    bypasses = judged(policy=Policy(bypass_spam_checks=True))
+    verdict = home.verdict(to=(bypasses,))
+    assert (verdict.answer, verdict.skipped) == (Destiny.PASS, ("spamd",))
+    assert home.verdict(to=(bypasses, judged("b@example.com"))).skipped == ()
+
+
+def test_nobody_is_removed_from_mail_that_did_not_come_by_smtp(house: MakeHouse) -> None:
+    """Postfix shows completed addresses there and would ignore the removal: all is withheld, for all of them."""
+    home = house(says(VIRUS))
+    lover = judged("lover@example.com", policy=Policy(virus_lover=True))
+    verdict = home.verdict(by_sendmail(message()), to=(judged(policy=DISCARDS), lover))
+    assert verdict.answer is Destiny.DISCARD
+    (decision,) = home.keeper.kept
+    assert decision.keep is not None
+    assert decision.keep.recipients == ("user@example.com", "lover@example.com")
+
+
+def test_a_message_full_of_forged_fields_is_refused(house: MakeHouse) -> None:
+    """Removing them would keep the MTA busy for minutes."""
+    home = house(says(CLEAN))
+    assert home.verdict(message(*["X-Spam-Flag: NO"] * 500)).answer is Destiny.PASS
+    refused = home.verdict(message(*["X-Spam-Flag: NO"] * 501))
+    assert str(refused.reply) == "552 5.3.4 Rejected, id=Abcdefghij12 - OVERSIZED"
+
+
+def test_a_message_over_our_limits_is_refused(house: MakeHouse) -> None:
+    """552, and recorded as what it is."""
+    home = house(says(CLEAN))
+    job = home.guard.begin(message(), (judged(),))
+    verdict = home.guard.too_long(job, "longer than max_body_bytes")
+    assert (verdict.answer, verdict.decision.category) == (Destiny.REJECT, Category.OVERSIZED)
+    assert str(verdict.reply) == "552 5.3.4 Message too big, id=Abcdefghij12"
+    home.guard.abandon(job)
+
+
+def test_local_mail_over_our_limits_passes_with_a_warning_where_unchecked_mail_may(house: MakeHouse) -> None:
+    """A refusal would be a bounce to somebody; what we do not have cannot be kept either."""
+    home = house(says(CLEAN))
+    job = home.guard.begin(by_sendmail(message()), (judged(),))
+    verdict = home.guard.too_long(job, "longer than max_body_bytes")
+    assert verdict.answer is Destiny.PASS
+    assert any(isinstance(edit, InsertField) and "UNCHECKED-OVER-LIMITS" in edit.value for edit in verdict.edits)
+    strict = home.guard.begin(by_sendmail(message()), (judged(policy=Policy(unchecked_destiny=Destiny.DISCARD)),))
+    assert home.guard.too_long(strict, "longer than max_body_bytes").answer is Destiny.REJECT
+    home.guard.abandon(job)
+    home.guard.abandon(strict)

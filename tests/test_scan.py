@@ -166,6 +166,14 @@ def test_no_more_threads_is_a_failure_and_not_an_exception(
     assert scan.finish(scan.begin(message(), soon()), never).findings == (CLEAN,)
 
 
+def test_a_check_that_nobody_wants_is_not_run(make_scan: MakeScan) -> None:
+    """It is named as skipped, whether or not the others are waited for."""
+    scan = make_scan(Doing("clamd", says(CLEAN)), Doing("spamd", raises(AssertionError("was asked"))))
+    running = scan.begin(message(), soon(), is_wanted=lambda name: name == "clamd")
+    scanned = scan.finish(running, never)
+    assert (scanned.findings, scanned.skipped) == ((CLEAN,), ("spamd",))
+
+
 def test_no_checks_means_no_findings(make_scan: MakeScan) -> None:
     """An empty list of checks ends at once."""
     scan = make_scan()

@@ -33,7 +33,7 @@ def decide(findings: Sequence[Finding], judged: Sequence[Judged], *, mixed: Mixe
         outcomes=outcomes,
         category=_main_category(outcomes, answer),
         removed=removed,
-        keep=_kept(outcomes, answer, removed),
+        keep=_kept(outcomes, answer, frozenset(removed)),
     )
 
 
@@ -82,6 +82,11 @@ def is_settled(findings: Sequence[Finding], judged: Sequence[Judged]) -> bool:
     VIRUS is the heaviest category, so whatever a slower check would say, it decides.
     """
     return all(judge(findings, each).blocking is Category.VIRUS for each in judged)
+
+
+def is_wanted(check: str, judged: Sequence[Judged]) -> bool:
+    """Whether anybody wants to hear what that check says: all may bypass it."""
+    return not all(_bypasses_kind(check, each.policy) for each in judged)
 
 
 def spam_categories(score: float | None, policy: Policy) -> set[Category]:
@@ -150,7 +155,7 @@ def _main_category(outcomes: Sequence[Outcome], answer: Destiny) -> Category:
     )
 
 
-def _kept(outcomes: Sequence[Outcome], answer: Destiny, removed: Sequence[str]) -> Keep | None:
+def _kept(outcomes: Sequence[Outcome], answer: Destiny, removed: frozenset[str]) -> Keep | None:
     """Return the copy that must be kept (D13), for whom, and under which category."""
     wanting = [outcome for outcome in outcomes if _wants_copy(outcome, answer, removed)]
     if not wanting:
@@ -165,7 +170,7 @@ def _kept_category(outcome: Outcome) -> Category:
     return outcome.category if outcome.blocking is None else outcome.blocking
 
 
-def _wants_copy(outcome: Outcome, answer: Destiny, removed: Sequence[str]) -> bool:
+def _wants_copy(outcome: Outcome, answer: Destiny, removed: frozenset[str]) -> bool:
     policy, category = outcome.policy, _kept_category(outcome)
     if answer is Destiny.TEMPFAIL:
         return False

@@ -34,6 +34,8 @@ _ALWAYS_REMOVED = (
     TOKEN_FIELD,
 )
 _LEVEL_LIMIT = 64
+MOST_COPIES = 500
+"""More foreign copies than that are no mail: an MTA takes quadratic time to remove them."""
 ALERTS = {
     Category.VIRUS: "INFECTED, message contains virus",
     Category.BANNED: "BANNED, message contains",
@@ -70,7 +72,8 @@ def edits_for(
     """
     if decision.answer is not Destiny.PASS:
         return ()
-    accepted = [outcome for outcome in decision.outcomes if outcome.address not in decision.removed]
+    removed = frozenset(decision.removed)
+    accepted = [outcome for outcome in decision.outcomes if outcome.address not in removed]
     ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, is_stored=is_stored)
     return (
         *foreign_copies(fields, style),

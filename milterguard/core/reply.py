@@ -27,8 +27,10 @@ _WORDS = {
 _DETAIL_LIMIT = 80
 
 BUSY = Reply(451, "4.3.2", "Too many messages in work, try again later")
-TOO_LONG = Reply(552, "5.3.4", "Message too big")
+NO_SPACE = Reply(451, "4.3.1", "Message could not be stored, try again later")
+FAILED = Reply(451, "4.3.0", "Internal error, try again later")
 NOT_UTF8 = Reply(553, "5.6.7", "Address is not UTF-8")
+NOT_A_MAILBOX = Reply(553, "5.1.3", "Bad recipient address syntax")
 SPLIT = Reply(452, "4.5.3", "Please send to this recipient in a transaction of its own")
 
 
@@ -45,12 +47,22 @@ def reply_for(decision: Decision, findings: Sequence[Finding], *, mail_id: str, 
 
 def unavailable(mail_id: str) -> Reply:
     """Return the answer for everything that went wrong on our side."""
-    return Reply(451, "4.7.1", f"Message could not be checked, try again later, id={mail_id}")
+    return with_id(Reply(451, "4.7.1", "Message could not be checked, try again later"), mail_id)
+
+
+def too_long(mail_id: str) -> Reply:
+    """Return the answer to a message over a limit of ours."""
+    return with_id(Reply(552, "5.3.4", "Message too big"), mail_id)
+
+
+def with_id(reply: Reply, mail_id: str) -> Reply:
+    """Return a reply that names the message, so that its record is found."""
+    return Reply(reply.code, reply.status, f"{reply.text}, id={mail_id}")
 
 
 def not_stored(mail_id: str) -> Reply:
     """Return the answer when the quarantine could not take the copy that has to be kept."""
-    return Reply(451, "4.3.0", f"Message could not be stored, try again later, id={mail_id}")
+    return with_id(Reply(451, "4.3.0", "Message could not be stored, try again later"), mail_id)
 
 
 def category_words(category: Category, findings: Iterable[Finding], *, limit: int = 200) -> str:

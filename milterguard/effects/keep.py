@@ -49,7 +49,8 @@ def reasons(decision: Decision, findings: Sequence[Finding]) -> list[tuple[str, 
     """Return names and values of the fields that say why a copy was kept."""
     if decision.keep is None:
         return []
-    concerned = [outcome for outcome in decision.outcomes if outcome.address in decision.keep.recipients]
+    kept_for = frozenset(decision.keep.recipients)
+    concerned = [outcome for outcome in decision.outcomes if outcome.address in kept_for]
     return _alert_fields(decision.keep.category, findings) + _spam_fields(concerned, findings)
 
 

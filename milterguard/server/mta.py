@@ -21,10 +21,11 @@ import milter
 
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client
+from milterguard.core.reply import FAILED
 from milterguard.core.text import REPLY_LIMIT, ascii_printable
 from milterguard.core.verdict import ChangeField, Edit, InsertField, RemoveField, RemoveRecipient, Reply
 from milterguard.server.desk import Desk
-from milterguard.server.session import FAILED, Session
+from milterguard.server.session import Session
 
 log = logging.getLogger(__name__)
 

@@ -12,28 +12,27 @@ becomes 451 for this message, and the session goes on.
 """
 
 import logging
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, wait
-from dataclasses import dataclass, field, replace
+from concurrent.futures import wait
+from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from milterguard.core import reply
 from milterguard.core.destiny import Destiny
-from milterguard.core.envelope import Client, Envelope, Traffic
-from milterguard.core.message import Field, Message
+from milterguard.core.envelope import Client, Traffic
+from milterguard.core.mailbox import is_mailbox, unbracketed, without_route
+from milterguard.core.message import Field
+from milterguard.core.text import decoded
 from milterguard.core.verdict import Edit, Judged, Reply, Verdict
 from milterguard.guard import Job
-from milterguard.server.admission import Place
 from milterguard.server.desk import Desk
 from milterguard.server.spool import Spool, Trouble
+from milterguard.server.transaction import Transaction, envelope_of, held, unbegun
 
 log = logging.getLogger(__name__)
 T = TypeVar("T")
 
-FAILED = Reply(451, "4.3.0", "Internal error, try again later")
-NO_SPACE = Reply(451, "4.3.1", "Message could not be stored, try again later")
 _LOOKUP_SECONDS = 10.0
 """The longest a recipient's policy is waited for; the MTA's own limit for a command is 30 s."""
 
@@ -57,34 +56,6 @@ class Answer:
     destiny: Destiny
     reply: Reply | None = None
     """For REJECT and TEMPFAIL."""
-
-
-@dataclass(slots=True, eq=False)
-class Transaction:
-    """Everything about one message, from MAIL to the answer or to its abort."""
-
-    sender: str
-    parameters: tuple[str, ...]
-    client: Client
-    mta: str
-    spool: Spool
-    traffic: Traffic = Traffic.INBOUND
-    queue_id: str = ""
-    judged: list[Judged] = field(default_factory=list)
-    fields: list[Field] = field(default_factory=list)
-    header_bytes: int = 0
-    refusal: Reply | None = None
-    """What will be answered whatever else happens; the first one stays."""
-    message: Message | None = None
-    deadline: float = 0.0
-    place: Place | None = None
-    lock: threading.Lock = field(default_factory=threading.Lock)
-    job: Job | None = None
-    begun: "Future[None] | None" = None
-    is_over: bool = False
-
-    def refuse(self, refusal: Reply) -> None:
-        self.refusal = self.refusal or refusal
 
 
 class Session:
@@ -112,12 +83,12 @@ class Session:
     def mail(
         self, sender: bytes, parameters: Sequence[bytes], *, login: str = "", mechanism: str = "", queue_id: str = ""
     ) -> None:
-        """Begin a message. A sender that is not UTF-8 is refused at RCPT."""
+        """Begin a message. A sender that is not UTF-8 is refused at RCPT, for MAIL has no reply."""
         self.abort()
         server = self._desk.server
-        address = _address(sender)
         self._transaction = Transaction(
-            sender=address or "",
+            sender=decoded(unbracketed(sender)),
+            is_sender_utf8=_is_utf8(sender),
             parameters=_parameters(parameters),
             client=replace(self._client, login=login, mechanism=mechanism),
             mta=self._mta,
@@ -128,19 +99,17 @@ class Session:
                 directory=server.spool_directory,
             ),
         )
-        if address is None:
-            self._transaction.refuse(reply.NOT_UTF8)
 
     def rcpt(self, recipient: bytes, parameters: Sequence[bytes]) -> Reply | None:
         """Take a recipient, or return why not."""
         transaction = self._transaction
         if transaction is None:
-            return FAILED
-        address = _address(recipient)
-        if transaction.refusal is not None or address is None:
-            return transaction.refusal or reply.NOT_UTF8
-        client, given = transaction.client, _parameters(parameters)
-        traffic, judged = self._asked(lambda: self._judged(client, address, given))
+            return reply.FAILED
+        if transaction.refusal is not None:
+            return transaction.refusal
+        traffic, judged = self._asked(lambda: self._judged(transaction, recipient, parameters))
+        if isinstance(judged, Reply):
+            return judged
         if transaction.judged and self._guard.wants_split(transaction.judged[0], judged, traffic):
             return reply.SPLIT
         transaction.traffic = traffic
@@ -151,7 +120,7 @@ class Session:
         """Take the queue id, which Postfix knows only now; return what is wrong already."""
         transaction = self._transaction
         if transaction is None:
-            return FAILED
+            return reply.FAILED
         transaction.queue_id = queue_id or transaction.queue_id
         return transaction.refusal
 
@@ -164,7 +133,7 @@ class Session:
             return
         transaction.header_bytes += len(name) + len(value) + 3
         if transaction.header_bytes > self._desk.server.max_header_bytes:
-            transaction.refuse(reply.TOO_LONG)
+            transaction.is_too_long = True
         else:
             transaction.fields.append(Field(name, value))
 
@@ -175,13 +144,14 @@ class Session:
             return
         transaction.queue_id = queue_id or transaction.queue_id
         transaction.deadline = time.monotonic() + self._guard.rules.deadline_seconds
-        transaction.message = self._guard.message(_envelope(transaction), transaction.fields, transaction.spool)
+        transaction.message = self._guard.message(envelope_of(transaction), transaction.fields, transaction.spool)
         if not transaction.judged:
-            transaction.refuse(FAILED)
-        if transaction.refusal is None:
+            transaction.refuse(reply.FAILED)
+        if transaction.refusal is None and not transaction.is_too_long:
             transaction.place = self._desk.admission.enter()
+            if transaction.place is None:
+                transaction.refuse(reply.BUSY)
         if transaction.place is None:
-            transaction.refuse(reply.BUSY)
             transaction.spool.fail(Trouble.ABORTED)
             return
         transaction.begun = self._desk.judges.submit(self._begin, transaction)
@@ -196,7 +166,7 @@ class Session:
         """Return the answer, its edits applied. Never raises."""
         transaction = self._transaction
         if transaction is None:
-            return Answer(Destiny.TEMPFAIL, FAILED)
+            return Answer(Destiny.TEMPFAIL, reply.FAILED)
         self._desk.count_message()
         try:
             self.end_of_header()
@@ -204,8 +174,7 @@ class Session:
             return self._answer(transaction, door)
         except Exception:
             log.exception("the end of a message failed")
-            self._record(transaction, None, FAILED, detail="internal error")
-            return Answer(Destiny.TEMPFAIL, FAILED)
+            return self._refused(transaction, reply.FAILED, detail="internal error")
         finally:
             self.abort()
 
@@ -214,7 +183,7 @@ class Session:
     def spoil(self) -> None:
         """A step went wrong: whatever comes, this message is answered with 451."""
         if self._transaction is not None:
-            self._transaction.refuse(FAILED)
+            self._transaction.refuse(reply.FAILED)
 
     def abort(self) -> None:
         """Forget the message, if there is one, and stop its checks. Never raises."""
@@ -247,12 +216,22 @@ class Session:
 
     # --- in threads of ours ------------------------------------------------------------------
 
-    def _judged(self, client: Client, address: str, parameters: tuple[str, ...]) -> tuple[Traffic, Judged]:
-        traffic = self._guard.traffic(client)
-        return traffic, self._guard.judged(address, parameters=parameters, traffic=traffic)
+    def _judged(
+        self, transaction: Transaction, recipient: bytes, parameters: Sequence[bytes]
+    ) -> tuple[Traffic, Judged | Reply]:
+        traffic = self._guard.traffic(transaction.client)
+        path = unbracketed(recipient)
+        address = without_route(decoded(path))
+        # Mail that did not come by SMTP cannot be refused here: Postfix would try again every second (D14).
+        if traffic is not Traffic.LOCAL:
+            if not transaction.is_sender_utf8 or not _is_utf8(path):
+                return traffic, reply.NOT_UTF8
+            if not is_mailbox(address):
+                return traffic, reply.NOT_A_MAILBOX
+        return traffic, self._guard.judged(address, parameters=_parameters(parameters), traffic=traffic)
 
     def _begin(self, transaction: Transaction) -> None:
-        place = _held(transaction)
+        place = held(transaction)
         if place is None:
             return
         try:
@@ -272,7 +251,7 @@ class Session:
     def _finish(self, transaction: Transaction) -> Verdict | None:
         assert transaction.begun is not None
         transaction.begun.result()
-        place = _held(transaction)
+        place = held(transaction)
         if place is None or transaction.job is None:
             return None
         try:
@@ -283,20 +262,56 @@ class Session:
     # --- the answer --------------------------------------------------------------------------
 
     def _answer(self, transaction: Transaction, door: Door) -> Answer:
-        refusal = transaction.refusal or _spool_refusal(transaction.spool)
-        if refusal is not None:
-            return self._record(transaction, None, refusal, detail=transaction.spool.detail or refusal.text)
+        spool = transaction.spool
+        if transaction.refusal is not None:
+            return self._refused(transaction, transaction.refusal, detail=transaction.refusal.text)
+        if transaction.is_too_long or spool.trouble is Trouble.TOO_LONG:
+            return self._too_long(transaction, door)
+        if spool.trouble is not None:
+            return self._refused(transaction, reply.NO_SPACE, detail=spool.detail)
         verdict = self._verdict(transaction, door)
         if verdict is None:
             log.warning("(%s) no verdict within the deadline", _log_id(transaction))
-            return self._record(transaction, None, None, detail="no verdict within the deadline")
+            return self._refused(transaction, None, detail="no verdict within the deadline")
+        assert transaction.job is not None
+        return self._given(transaction.job, verdict, door)
+
+    def _too_long(self, transaction: Transaction, door: Door) -> Answer:
+        job = transaction.job or unbegun(transaction)
+        if job is None:
+            return Answer(Destiny.TEMPFAIL, reply.FAILED)
+        return self._given(job, self._guard.too_long(job, "longer than max_header_bytes or max_body_bytes"), door)
+
+    def _given(self, job: Job, verdict: Verdict, door: Door) -> Answer:
+        """Return the verdict as an answer, its edits applied, and hand it to journal and log."""
+        answer = Answer(verdict.answer, verdict.reply)
         if verdict.answer is Destiny.PASS:
             try:
                 door.apply(verdict.edits)
             except Exception:
-                log.exception("(%s) the MTA did not take our edits", _log_id(transaction))
-                return self._record(transaction, None, FAILED, detail="the MTA did not take our edits")
-        return self._record(transaction, verdict, verdict.reply)
+                log.exception("(%s) the MTA did not take our edits", job.message.log_id)
+                verdict = self._guard.unchecked(job, "the MTA did not take our edits")
+                answer = Answer(Destiny.TEMPFAIL, reply.with_id(reply.FAILED, job.message.mail_id))
+        self._record(job, verdict, answer)
+        return answer
+
+    def _refused(self, transaction: Transaction, refusal: Reply | None, *, detail: str) -> Answer:
+        """Answer a message whose verdict was never reached with this reply, or with the usual 451."""
+        job = transaction.job or unbegun(transaction)
+        if job is None:
+            return Answer(Destiny.TEMPFAIL, reply.FAILED)
+        verdict = self._guard.unchecked(job, detail)
+        told = verdict.reply if refusal is None else reply.with_id(refusal, job.message.mail_id)
+        answer = Answer(Destiny.REJECT if told is not None and told.code >= 500 else Destiny.TEMPFAIL, told)
+        self._record(job, verdict, answer)
+        return answer
+
+    def _record(self, job: Job, verdict: Verdict, answer: Answer) -> None:
+        line = "" if answer.reply is None or answer.destiny is Destiny.PASS else str(answer.reply)
+        try:
+            self._desk.clerks.submit(self._guard.record, job, verdict, answer=answer.destiny, reply_line=line)
+        except RuntimeError:
+            log.exception("(%s) could not be recorded", job.message.log_id)
 
     def _verdict(self, transaction: Transaction, door: Door) -> Verdict | None:
         """Return the verdict; None when the deadline or the end of the process came first."""
@@ -309,81 +324,22 @@ class Session:
                 door.progress()
         return None
 
-    def _record(
-        self, transaction: Transaction, verdict: Verdict | None, refusal: Reply | None, *, detail: str = ""
-    ) -> Answer:
-        """Hand the message to journal and log; return the answer. Without a verdict it is *not checked*."""
-        job = transaction.job or _unbegun(transaction)
-        if job is None:
-            return Answer(Destiny.TEMPFAIL, FAILED)
-        final = verdict or self._guard.unchecked(job, detail)
-        told = refusal or final.reply
-        destiny = _refused_as(told) if verdict is None else verdict.answer
-        line = "" if told is None or destiny is Destiny.PASS else str(told)
-        try:
-            self._desk.clerks.submit(self._guard.record, job, final, answer=destiny, reply_line=line)
-        except RuntimeError:
-            log.exception("(%s) could not be recorded", job.message.log_id)
-        return Answer(destiny, told)
-
     def _asked(self, question: Callable[[], T]) -> T:
         """Return what a thread of ours found out; raises what it raised, or TimeoutError."""
         return self._desk.clerks.submit(question).result(timeout=_LOOKUP_SECONDS)
-
-
-def _held(transaction: Transaction) -> Place | None:
-    """Return the transaction's place, held once more; None when the transaction is over."""
-    with transaction.lock:
-        if transaction.is_over or transaction.place is None:
-            return None
-        transaction.place.hold()
-        return transaction.place
-
-
-def _unbegun(transaction: Transaction) -> Job | None:
-    """Return a job without checks, for the record of a message that was refused before they began."""
-    if transaction.message is None or not transaction.judged:
-        return None
-    now = time.monotonic()
-    return Job(transaction.message, tuple(transaction.judged), deadline=now, started=now, running=None)
-
-
-def _envelope(transaction: Transaction) -> Envelope:
-    return Envelope(
-        sender=transaction.sender,
-        recipients=tuple(each.recipient for each in transaction.judged),
-        client=transaction.client,
-        traffic=transaction.traffic,
-        parameters=transaction.parameters,
-        mta=transaction.mta,
-        queue_id=transaction.queue_id,
-    )
-
-
-def _spool_refusal(spool: Spool) -> Reply | None:
-    if spool.trouble is None:
-        return None
-    return reply.TOO_LONG if spool.trouble is Trouble.TOO_LONG else NO_SPACE
-
-
-def _refused_as(told: Reply | None) -> Destiny:
-    return Destiny.REJECT if told is not None and told.code >= 500 else Destiny.TEMPFAIL
 
 
 def _log_id(transaction: Transaction) -> str:
     return transaction.message.log_id if transaction.message else "-"
 
 
-def _address(octets: bytes) -> str | None:
-    """Return a mailbox without angle brackets; None if it is not UTF-8.
-
-    ``sendmail(1)`` under Postfix gives it without brackets, SMTP with them.
-    """
+def _is_utf8(octets: bytes) -> bool:
+    """Whether an address is what RFC 6531 allows."""
     try:
-        text = octets.decode("utf-8").strip()
+        octets.decode("utf-8")
     except UnicodeDecodeError:
-        return None
-    return text[1:-1] if text.startswith("<") and text.endswith(">") else text
+        return False
+    return True
 
 
 def _parameters(given: Sequence[bytes]) -> tuple[str, ...]:

@@ -170,6 +170,45 @@ def test_odd_addresses_come_through(client: Smtp, sink: Sink, sender: str, recip
     assert len(message.values("X-Virus-Scanned")) == 1
 
 
+@pytest.mark.parametrize(
+    "path",
+    [
+        "<@a.example:victim@example.com>",
+        "<@a,@b:victim@example.com>",
+        "<@a:@b:victim@example.com>",
+        "<@a,:victim@example.com>",
+        "<@[192.0.2.1]:victim@example.com>",
+        "@a:victim@example.com",
+        "<group:victim@example.com;>",
+        "<victim@example.com>>",
+        "<<victim@example.com>>",
+        "<victim@<example.com>>",
+        "<(c)victim@example.com>",
+        "<victim@example.com >",
+        "<victim@example.com.>",
+        "<example.com!victim>",
+        "<victim%example.com>",
+        '<"victim"@example.com>',
+        "<VICTIM@EXAMPLE.COM>",
+    ],
+)
+def test_a_recipient_who_is_removed_gets_nothing(
+    serve: Serve, postfix: Postfix, clamd: Clamd, sink: Sink, path: str
+) -> None:
+    """However his address is written: refused at RCPT, or really removed (Postfix ignores what it does not match)."""
+    lover: toml.Table = {"recipient": [{"match": [LOVER], "virus_lover": True}], "local": {"networks": []}}
+    serve(lover, clamd=clamd.socket)
+    with Smtp(postfix.port) as smtp:
+        smtp.ehlo()
+        smtp.command(f"MAIL FROM:<{SENDER}>")
+        assert smtp.command(f"RCPT TO:<{LOVER}>").is_accepted
+        smtp.command(f"RCPT TO:{path}")
+        assert smtp.command("DATA").code == 354
+        assert smtp.content(letter(INFECTED)).code == 250
+    wait_until(lambda: not postfix.queue(), seconds=20, what="an empty queue")
+    assert {recipient for each in sink.messages for recipient in each.recipients} == {LOVER.encode()}
+
+
 def test_recipients_of_another_policy_are_deferred_when_split(
     serve: Serve, postfix: Postfix, spamd: Spamd, clamd: Clamd
 ) -> None:
@@ -199,6 +238,31 @@ def test_mail_by_sendmail_is_neither_refused_nor_bounced(
         (message,) = sink.wait_for(1)
         wait_until(lambda: not postfix.queue(), seconds=20, what="an empty queue")
         assert message.sender == USER.encode()
+        assert len(sink.messages) == 1
+    finally:
+        postfix.set_parameters({"non_smtpd_milters": ""})
+
+
+def test_odd_mail_by_sendmail_neither_loops_nor_bounces_nor_gets_through(
+    postfix: Postfix, serve: Serve, clamd: Clamd, sink: Sink, milter_socket: str
+) -> None:
+    """A name without a domain is not removed but all is withheld; octets that are no UTF-8; more than we hold."""
+    lover: toml.Table = {"match": [LOVER], "virus_lover": True}
+    settings: toml.Table = {"recipient": [lover], "server": {"max_body_bytes": 100_000}}
+    guard = serve(settings, clamd=clamd.socket)
+    postfix.set_parameters({"non_smtpd_milters": milter_socket})
+    try:
+        postfix.sendmail(letter(INFECTED), sender=USER, recipients=[LOVER, "victim"])
+        wait_until(lambda: copies(guard), seconds=20, what="the kept copy")
+        assert sink.messages == ()
+        postfix.sendmail(letter(), sender=USER, recipients=["v\udce4@example.com"])
+        wait_until(lambda: "<v\u00e4@example.com>" in guard.log(), seconds=20, what="its line in the log")
+        wait_until(lambda: not postfix.queue(), seconds=20, what="an empty queue, where Postfix cannot deliver it")
+        sink.clear()
+        postfix.sendmail(letter((b"x" * 70 + b"\r\n") * 3000), sender="stranger@elsewhere.example", recipients=[USER])
+        (message,) = sink.wait_for(1)
+        assert message.values("X-Amavis-Alert")[0].startswith("UNCHECKED, message could not be looked into")
+        wait_until(lambda: not postfix.queue(), seconds=20, what="an empty queue")
         assert len(sink.messages) == 1
     finally:
         postfix.set_parameters({"non_smtpd_milters": ""})

@@ -10,7 +10,9 @@ import pytest
 from milterguard.config.settings import Server
 from milterguard.core import reply
 from milterguard.core.destiny import Destiny, Mixed
-from milterguard.server.session import FAILED, NO_SPACE, Answer
+from milterguard.core.reply import FAILED, NO_SPACE
+from milterguard.core.verdict import Reply
+from milterguard.server.session import Answer
 from tests.server.room import Door, opened
 
 
@@ -33,6 +35,11 @@ def test_a_message_is_answered_recorded_and_forgotten(say: str, destiny: Destiny
             assert answer.destiny is record.answer is destiny
             assert record.reply == (str(answer.reply) if answer.reply else "")
         assert room.desk.messages == 2
+
+
+def is_same(given: Reply | None, wanted: Reply) -> bool:
+    """Whether a reply is the wanted one, with the id of its message."""
+    return given is not None and str(given).startswith(f"{wanted}, id=")
 
 
 def test_the_checks_start_before_the_content_has_arrived() -> None:
@@ -60,7 +67,7 @@ def test_the_place_is_kept_while_a_check_hangs_on() -> None:
     """The answer is given, but the thread is still busy: no other message may count on it."""
     with opened(server=Server(max_messages=1), deadline_seconds=0.3) as room:
         assert room.message("stubborn:0.8").destiny is Destiny.TEMPFAIL
-        assert room.message("").reply == reply.BUSY
+        assert is_same(room.message("").reply, reply.BUSY)
         room.await_empty()
         assert room.message("").destiny is Destiny.PASS
         assert [each.answer for each in room.records.all][1] is Destiny.TEMPFAIL
@@ -73,7 +80,9 @@ def test_an_mta_that_does_not_take_the_edits_gets_451() -> None:
         raise OSError("gone")
 
     with opened() as room:
-        assert room.message("", door=Door(refuse)) == Answer(Destiny.TEMPFAIL, FAILED)
+        answer = room.message("", door=Door(refuse))
+        assert answer.destiny is Destiny.TEMPFAIL
+        assert is_same(answer.reply, FAILED)
         assert room.records.last().answer is Destiny.TEMPFAIL
 
 
@@ -85,7 +94,7 @@ def test_an_mta_that_is_gone_during_the_scan_ends_it() -> None:
 
     with opened(server=Server(progress_seconds=0.1)) as room:
         started = time.monotonic()
-        assert room.message("wait:4", door=Door(vanish)).reply == FAILED
+        assert is_same(room.message("wait:4", door=Door(vanish)).reply, FAILED)
         room.await_empty()
         assert time.monotonic() - started < 2
 
@@ -117,7 +126,7 @@ def test_the_end_of_the_process_cancels_the_checks() -> None:
 def test_a_body_that_cannot_be_stored_is_a_451(small_disk: Path) -> None:
     """4.3.1 on a full disk; a smaller one is taken."""
     with opened(server=Server(max_memory_bytes=1000, spool_directory=str(small_disk))) as room:
-        assert room.message("read", body=b"x" * 2_000_000).reply == NO_SPACE
+        assert is_same(room.message("read", body=b"x" * 2_000_000).reply, NO_SPACE)
         room.await_empty()  # the check that read it has let go of the file
         assert room.message("read", body=b"x" * 200_000).destiny is Destiny.PASS
 
@@ -183,4 +192,4 @@ def test_a_step_that_went_wrong_spoils_its_message_only() -> None:
         assert room.message("").destiny is Destiny.PASS
         room.begin("")
         room.session.spoil()
-        assert room.session.end_of_message(Door()).reply == FAILED
+        assert is_same(room.session.end_of_message(Door()).reply, FAILED)
