@@ -12,8 +12,8 @@ from milterguard.config.settings import Spamd
 from milterguard.config.socket import SocketSpec
 from milterguard.core.envelope import Client, Envelope, Recipient
 from milterguard.core.finding import Finding
-from milterguard.core.marks import score_text
 from milterguard.core.message import Field, Message
+from milterguard.core.score import score_text
 from milterguard.errors import CheckError
 
 _TIMEOUT_SECONDS = 20.0

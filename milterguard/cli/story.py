@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milterguard.cli import show
-from milterguard.core.marks import score_text
+from milterguard.core.score import score_text
 
 Document = Mapping[str, Any]
 

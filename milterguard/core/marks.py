@@ -15,8 +15,10 @@ from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Field
 from milterguard.core.reply import category_words
-from milterguard.core.text import decoded, field_text, folded
-from milterguard.core.verdict import ChangeField, Decision, Edit, InsertField, Outcome, RemoveField, RemoveRecipient
+from milterguard.core.score import score_text
+from milterguard.core.subject import subject_edits
+from milterguard.core.text import field_text, folded
+from milterguard.core.verdict import Decision, Edit, InsertField, Outcome, RemoveField, RemoveRecipient
 
 TOKEN_FIELD = "X-Milterguard-Release"  # noqa: S105
 """Carries the release token; always removed."""
@@ -77,7 +79,7 @@ def edits_for(
     ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, is_stored=is_stored)
     return (
         *foreign_copies(fields, style),
-        *subject_edits(fields, accepted),
+        *subject_edits(fields, accepted, mail_id=mail_id, hostname=style.hostname),
         *(InsertField(name, value) for name, value in reversed(ours)),
         *(RemoveRecipient(address) for address in decision.removed),
     )
@@ -193,51 +195,6 @@ def tests_text(findings: Iterable[Finding]) -> str:
     return "tests=[" + folded(tests, first=8, separator=", ").replace(" \n", "\n") + "]"
 
 
-def score_text(score: float) -> str:
-    """Return points with at most three decimals and no trailing zeros, as amavis writes them."""
-    text = f"{score:.3f}".rstrip("0").rstrip(".")
-    return "0" if text in {"-0", ""} else text
-
-
 def level_text(score: float, character: str = "*") -> str:
     """Return one character for each whole point, 64 at most (amavis: X-Spam-Level)."""
     return character[:1] * max(0, min(_LEVEL_LIMIT, int(score)))
-
-
-def subject_edits(fields: Sequence[Field], accepted: Sequence[Outcome]) -> tuple[Edit, ...]:
-    """Return the change that puts the tag of the heaviest category before the Subject.
-
-    Earlier copies of the tag are taken out, so tags never pile up.
-    """
-    tag = _subject_tag([outcome for outcome in accepted if outcome.recipient.is_local])
-    if not tag:
-        return ()
-    subjects = [field for field in fields if field.is_named(b"Subject")]
-    if not subjects:
-        return (InsertField("Subject", field_text(tag).rstrip()),)
-    old = decoded(b" ".join(subjects[0].value.split()))
-    value = old.replace(tag, "").replace(tag.strip(), "").strip()
-    return (ChangeField("Subject", 1, _tagged(tag, value)),)
-
-
-def _tagged(tag: str, subject: str) -> str:
-    """Return tag and subject; what is ASCII already stays as it is, encoded words among it."""
-    if subject.isascii():
-        return f"{field_text(tag)}{field_text(subject)}".rstrip()
-    return field_text(f"{tag}{subject}").rstrip()
-
-
-def _subject_tag(local: Sequence[Outcome]) -> str:
-    """Return the first tag found from the heaviest category down, independent of the recipients' order."""
-    candidates: list[tuple[int, str]] = []
-    for outcome in local:
-        policy = outcome.policy
-        if Category.UNCHECKED in outcome.categories:
-            candidates.append((4, policy.unchecked_subject_tag))
-        if outcome.is_blatant:
-            candidates.append((3, policy.spam_subject_tag3 or policy.spam_subject_tag))
-        if outcome.is_spammy:
-            candidates.append((2, policy.spam_subject_tag))
-        if outcome.is_tagged:
-            candidates.append((1, policy.spam_subject_tag1))
-    return max(((weight, tag) for weight, tag in candidates if tag.strip()), default=(0, ""))[1]

@@ -11,8 +11,8 @@ from typing import Any
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Envelope, Traffic
 from milterguard.core.finding import Category, Finding
-from milterguard.core.marks import score_text
 from milterguard.core.reply import category_words
+from milterguard.core.score import score_text
 from milterguard.core.text import printable
 from milterguard.core.verdict import ChangeField, Edit, Outcome, RemoveField, RemoveRecipient, Verdict
 

@@ -10,9 +10,10 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from milterguard.core.finding import Category, Finding
-from milterguard.core.marks import ALERTS, level_text, score_text
+from milterguard.core.marks import ALERTS, level_text
 from milterguard.core.message import Message
 from milterguard.core.report import hits
+from milterguard.core.score import score_text
 from milterguard.core.text import field_text, folded
 from milterguard.core.verdict import Decision, Keep, Outcome
 from milterguard.store.quarantine import Stored

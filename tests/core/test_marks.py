@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from milterguard.core.decide import decide
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category, Finding
-from milterguard.core.marks import Style, edits_for, score_text
+from milterguard.core.marks import Style, edits_for
 from milterguard.core.message import Field
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import ChangeField, Edit, InsertField, Judged, RemoveField, RemoveRecipient
@@ -53,42 +53,6 @@ def test_spam_is_flagged_and_its_subject_tagged() -> None:
     assert delivered(*applied)["X-Spam-Flag"] == "YES"
     assert delivered(*applied)["X-Spam-Status"].startswith("Yes, score=6.5 ")
     assert ChangeField("Subject", 1, "***SPAM*** hello") in applied
-
-
-@pytest.mark.parametrize(
-    ("line", "value"),
-    [
-        ("Subject: ***SPAM*** hello", "***SPAM*** hello"),
-        ("Subject: ***SPAM*** ***SPAM*** hello", "***SPAM*** hello"),
-        ("Subject: folded\n\tsubject", "***SPAM*** folded subject"),
-        ("Subject: =?utf-8?q?=0D=0ABcc=3A?= x", "***SPAM*** =?utf-8?q?=0D=0ABcc=3A?= x"),
-        ("Subject: Grüße", "=?utf-8?B?KioqU1BBTSoqKiBHcsO8w59l?="),
-        ("Subject:", "***SPAM***"),
-    ],
-)
-def test_a_subject_is_tagged_once(line: str, value: str) -> None:
-    """Earlier copies of the tag go, encoded words stay, what is not ASCII is encoded."""
-    assert ChangeField("Subject", 1, value) in edits(points(6.5), header=fields(line))
-
-
-def test_a_missing_subject_is_made() -> None:
-    """The tag alone becomes the Subject."""
-    assert InsertField("Subject", "***SPAM***") in edits(points(6.5), header=fields("From: a@b.example"))
-
-
-def test_the_subject_tag_of_the_heaviest_category_wins() -> None:
-    """unchecked before blatant spam before spam before tagged."""
-    policy = Policy(
-        spam_subject_tag1="[1] ", spam_subject_tag3="[3] ", spam_tag3_level=6.5, unchecked_subject_tag="[U] "
-    )
-    for findings, tag in (
-        ((points(1.0),), "[1] "),
-        ((points(6.3),), "***SPAM*** "),
-        ((points(6.5),), "[3] "),
-        ((points(6.5), ENCRYPTED), "[U] "),
-    ):
-        applied = edits(*findings, to=(judged(policy=policy),))
-        assert ChangeField("Subject", 1, f"{tag}hello") in applied
 
 
 def test_every_foreign_copy_is_removed_from_the_highest_index_down() -> None:
@@ -198,14 +162,6 @@ def test_long_test_lists_are_folded_below_78_columns() -> None:
     many = points(1.0, *((f"SOME_TEST_NAME_{number}", 0.125) for number in range(60)))
     status = delivered(*edits(many))["X-Spam-Status"]
     assert max(len(line) for line in status.split("\n")) <= 78
-
-
-@pytest.mark.parametrize(
-    ("score", "text"), [(2.3014, "2.301"), (-0.099, "-0.099"), (0.0, "0"), (-0.0001, "0"), (100.0, "100")]
-)
-def test_scores_are_written_as_amavis_does(score: float, text: str) -> None:
-    """Three decimals at most, no trailing zeros, no minus zero."""
-    assert score_text(score) == text
 
 
 @given(st.lists(st.floats(-5, 6.8), min_size=1, max_size=3), st.booleans())

@@ -1,0 +1,78 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The tag before the Subject: which one, and how the whole is written.
+
+*Source:* amavis ``$sa_spam_subject_tag`` and its placeholders; RFC 5322 section 2.2.3 (folding), RFC 2047.
+"""
+
+from collections.abc import Sequence
+
+from milterguard.core.finding import Category
+from milterguard.core.message import Field
+from milterguard.core.score import score_text
+from milterguard.core.text import decoded, field_text, folded
+from milterguard.core.verdict import ChangeField, Edit, InsertField, Outcome
+
+_WHOLE = 1 << 20
+"""No Subject is cut: the header section has a limit of its own."""
+_NAME_WIDTH = len("Subject: ")
+
+
+def subject_edits(
+    fields: Sequence[Field], accepted: Sequence[Outcome], *, mail_id: str, hostname: str
+) -> tuple[Edit, ...]:
+    """Return the change that puts the tag of the heaviest category before the Subject.
+
+    Earlier copies of the tag are taken out, so tags never pile up. In a tag ``_SCORE_``, ``_REQD_``,
+    ``_YESNO_``, ``_YESNOCAPS_``, ``_HOSTNAME_`` and ``_MAILID_`` stand for what they say.
+    """
+    local = [outcome for outcome in accepted if outcome.recipient.is_local]
+    tag = _expanded(_subject_tag(local), local, mail_id=mail_id, hostname=hostname)
+    if not tag:
+        return ()
+    subjects = [field for field in fields if field.is_named(b"Subject")]
+    if not subjects:
+        return (InsertField("Subject", field_text(tag).rstrip()),)
+    old = decoded(b" ".join(subjects[0].value.split()))
+    value = old.replace(tag, "").replace(tag.strip(), "").strip()
+    return (ChangeField("Subject", 1, _tagged(tag, value)),)
+
+
+def _tagged(tag: str, subject: str) -> str:
+    """Return tag and subject, folded; what is ASCII already stays as it is, encoded words among it."""
+    if not subject.isascii():
+        return field_text(f"{tag}{subject}", _WHOLE).rstrip()
+    whole = f"{field_text(tag)}{field_text(subject, _WHOLE)}".rstrip()
+    return whole if "\n" in whole else folded(whole.split(" "), first=_NAME_WIDTH, separator=" ").replace(" \n", "\n")
+
+
+def _expanded(tag: str, local: Sequence[Outcome], *, mail_id: str, hostname: str) -> str:
+    scores = [outcome.score for outcome in local if outcome.score is not None]
+    required = [each.policy.spam_tag2_level for each in local if each.policy.spam_tag2_level is not None]
+    is_spammy = any(outcome.is_spammy for outcome in local)
+    values = {
+        "_SCORE_": score_text(max(scores)) if scores else "x",
+        "_REQD_": score_text(min(required)) if required else "x",
+        "_YESNOCAPS_": "YES" if is_spammy else "NO",
+        "_YESNO_": "Yes" if is_spammy else "No",
+        "_HOSTNAME_": hostname,
+        "_MAILID_": mail_id,
+    }
+    for name, value in values.items():
+        tag = tag.replace(name, value)
+    return tag
+
+
+def _subject_tag(local: Sequence[Outcome]) -> str:
+    """Return the first tag found from the heaviest category down, independent of the recipients' order."""
+    candidates: list[tuple[int, str]] = []
+    for outcome in local:
+        policy = outcome.policy
+        if Category.UNCHECKED in outcome.categories:
+            candidates.append((4, policy.unchecked_subject_tag))
+        if outcome.is_blatant:
+            candidates.append((3, policy.spam_subject_tag3 or policy.spam_subject_tag))
+        if outcome.is_spammy:
+            candidates.append((2, policy.spam_subject_tag))
+        if outcome.is_tagged:
+            candidates.append((1, policy.spam_subject_tag1))
+    return max(((weight, tag) for weight, tag in candidates if tag.strip()), default=(0, ""))[1]
