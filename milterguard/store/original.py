@@ -17,6 +17,8 @@ from milterguard.store import prefix
 from milterguard.store.durable import open_regular, opened_folder, refusals
 from milterguard.store.prefix import Prefix
 
+_BLOCK_OCTETS = 1 << 18
+
 
 class Original:
     """A reading position in a quarantined message. Close it when done, or use it in a with statement."""
@@ -68,6 +70,17 @@ def read_prefix(path: Path) -> Prefix:
     """Return what we wrote before the message in that file."""
     with Original(path) as original:
         return original.prefix
+
+
+def is_whole(path: Path, key: str) -> bool:
+    """Whether a file holds the message with that key, to its last octet."""
+    with Original(path) as original:
+        if original.prefix.key != key:
+            return False
+        left = original.prefix.size_bytes
+        while block := original.read(_BLOCK_OCTETS):
+            left -= len(block)
+        return left == 0
 
 
 def _opened(path: Path) -> BinaryIO:

@@ -30,7 +30,7 @@ from milterguard.errors import NotFoundError, StoreError
 from milterguard.store.duplicates import Duplicates
 from milterguard.store.durable import make_folder, open_new, opened_folder, refusals, remove_quietly
 from milterguard.store.location import checked, location_of, locations_of, mail_id_at
-from milterguard.store.original import Original, read_prefix
+from milterguard.store.original import Original, is_whole, read_prefix
 from milterguard.store.prefix import Prefix, rendered
 from milterguard.store.receipt import Release, is_released, release, remove_receipt
 
@@ -211,9 +211,9 @@ class FileQuarantine:
         )
 
     def _holds(self, location: str, key: str) -> bool:
-        """Whether a location holds the message with that key."""
+        """Whether a location holds the message with that key, whole."""
         try:
-            return bool(mail_id_at(location)) and read_prefix(self._root / location).key == key
+            return bool(mail_id_at(location)) and is_whole(self._root / location, key)
         except StoreError:
             return False
 

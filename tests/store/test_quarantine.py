@@ -180,3 +180,16 @@ def test_a_field_that_could_end_ours_is_refused(tmp_path: Path, name: str) -> No
     """Nobody but us writes the last of our fields."""
     with pytest.raises(StoreError):
         FileQuarantine(tmp_path).store(message(), VIRUS, fields=[(name, "value")])
+
+
+@pytest.mark.parametrize("category", [Category.VIRUS, Category.SPAM])
+def test_a_copy_that_was_cut_is_no_copy(tmp_path: Path, category: Category) -> None:
+    """A disk that lost its end does not count as having kept the message: a retry is stored anew."""
+    quarantine = FileQuarantine(tmp_path)
+    keep = Keep(category, ("user@example.com",))
+    first = quarantine.store(message(), keep)
+    damaged = tmp_path / first.location
+    damaged.write_bytes(damaged.read_bytes()[:-9])
+    again = quarantine.store(replace(message(), mail_id="Zyxwvutsrq98"), keep)
+    assert again.is_new
+    assert not quarantine.store(replace(message(), mail_id="Qyxwvutsrq98"), keep).is_new
