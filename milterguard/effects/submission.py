@@ -20,11 +20,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from milterguard.config.socket import SocketKind, SocketSpec
+from milterguard.core.mailbox import is_mailbox
 from milterguard.core.text import decoded, printable
 from milterguard.effects.wire import dots_doubled
 from milterguard.errors import MilterguardError
 
 _FORBIDDEN = re.compile("[\x00-\x20\x7f<>\ud800-\udfff]")
+_SURROGATE = re.compile("[\ud800-\udfff]")
 _ADDRESS_LIMIT = 1000
 
 
@@ -167,7 +169,8 @@ class _Dialogue(smtplib.SMTP):
 
 def is_address(text: str) -> bool:
     """Whether text can stand between the angle brackets of RCPT without becoming another command."""
-    return 0 < len(text) <= _ADDRESS_LIMIT and not _FORBIDDEN.search(text)
+    is_safe = not _FORBIDDEN.search(text) or (is_mailbox(text) and not _SURROGATE.search(text))
+    return 0 < len(text) <= _ADDRESS_LIMIT and is_safe
 
 
 def _answer(reply: tuple[int, bytes]) -> Answer:
