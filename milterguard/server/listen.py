@@ -66,14 +66,21 @@ def open_listener(text: str, server: Server) -> Listener:
 
 
 def set_access(listener: Listener, server: Server) -> None:
-    """Give a unix socket its group and mode. Raises ConfigError."""
+    """Give a unix socket its group and mode, if it has others. Raises ConfigError."""
     if listener.spec.kind is not SocketKind.UNIX:
         return
     path = Path(listener.spec.path)
     try:
-        if server.socket_group:
-            os.chown(path, -1, grp.getgrnam(server.socket_group).gr_gid)
-        path.chmod(server.socket_mode)
+        status = path.stat()
+        group = grp.getgrnam(server.socket_group).gr_gid if server.socket_group else status.st_gid
+        # Who opened it as root and gave that up may no longer change either, but need not.
+        if group != status.st_gid:
+            os.chown(path, -1, group)
+        if server.socket_mode != stat.S_IMODE(status.st_mode):
+            path.chmod(server.socket_mode)
+    except PermissionError as error:
+        expected = "socket_mode and socket_group as at the start; for others restart milterguard"
+        raise ConfigError("settings", "server.socket_mode", expected=expected, got=str(error)) from error
     except KeyError as error:
         raise ConfigError(
             "settings", "server.socket_group", expected="a group of this system", got=server.socket_group

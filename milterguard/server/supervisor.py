@@ -20,7 +20,7 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 
-from milterguard.config.settings import Settings
+from milterguard.config.settings import Server, Settings
 from milterguard.errors import ConfigError
 from milterguard.guard import Guard
 from milterguard.server import listen
@@ -204,13 +204,26 @@ class Supervisor:
         listeners: list[Listener] = []
         try:
             for text in dict.fromkeys(settings.server.listen):
-                listener = known.get(listen.parse(text)) or listen.open_listener(text, settings.server)
+                listener = known.get(listen.parse(text))
+                if listener is None:
+                    listener = listen.open_listener(text, settings.server)
+                else:
+                    self._renew_access(listener, settings.server)
                 listeners.append(listener)
-                listen.set_access(listener, settings.server)
         except ConfigError:
             _close(tuple(listeners), but=present)
             raise
         return tuple(listeners)
+
+    def _renew_access(self, listener: Listener, server: Server) -> None:
+        """Give an open listener group and mode again. Raises ConfigError if others than before cannot be given."""
+        former = self._settings.server
+        try:
+            listen.set_access(listener, server)
+        except ConfigError as error:
+            if (former.socket_mode, former.socket_group) != (server.socket_mode, server.socket_group):
+                raise
+            log.warning("%s keeps the group and mode that it has: %s", listener.spec, error)
 
     # --- the end -----------------------------------------------------------------------------
 
