@@ -28,7 +28,7 @@ from milterguard.server.crew import Crew
 from milterguard.server.generation import Generation, Pace
 from milterguard.server.listen import Listener
 from milterguard.server.notify import Notifier
-from milterguard.server.privilege import drop_privileges
+from milterguard.server.privilege import check_readable, drop_privileges
 from milterguard.server.worker import EX_SOFTWARE
 
 log = logging.getLogger(__name__)
@@ -83,6 +83,7 @@ class Supervisor:
         """Serve; return the exit status. Raises ConfigError before any worker was started."""
         listeners = self._opened(self._settings, ())
         try:
+            check_readable(self._settings.server)
             drop_privileges(self._settings.server)
             with self._signals():
                 self._coming = self._generation(self._settings, listeners)

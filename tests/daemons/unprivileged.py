@@ -12,6 +12,7 @@ import sys
 from collections.abc import Mapping
 from pathlib import Path
 
+from tests.daemons import toml
 from tests.daemons.milterguard import REPOSITORY, Milterguard
 
 USER = "nobody"
@@ -32,7 +33,7 @@ class Unprivileged(Milterguard):
     """Becomes ``nobody`` once its socket is open."""
 
     def prepare(self) -> None:
-        self.settings = {**self.settings, "server": {**self.settings["server"], "user": USER}}
+        self.settings = toml.merged(self.settings, {"server": {"user": USER}})
         super().prepare()
 
     def command(self) -> list[str]:
