@@ -40,13 +40,16 @@ def serve_command() -> int:
     from milterguard.server.supervisor import serve
 
     _log_at_once(settings.log)
-    return serve(settings, reload=_reloaded, make_guard=_guard)
+    return serve(settings, reload=_reloaded, make_guard=_guard, taken_over=_taken_over)
 
 
 def _reloaded() -> "Settings":
-    settings = loaded().settings
+    return loaded().settings
+
+
+def _taken_over(settings: "Settings") -> None:
+    """Only now: what is wrong with new settings belongs into the log that the operator has."""
     _log_at_once(settings.log)
-    return settings
 
 
 def _guard(settings: "Settings") -> "Guard":

@@ -44,14 +44,17 @@ def serve(
     *,
     reload: Callable[[], Settings],
     make_guard: Callable[[Settings], Guard],
+    taken_over: Callable[[Settings], None] = lambda _: None,
     pace: Pace | None = None,
 ) -> int:
     """Serve until SIGTERM or SIGINT; return the exit status.
 
-    ``reload`` reads the settings again and may raise ConfigError; ``make_guard`` is called in each
-    worker, after the fork. Raises ConfigError when the sockets cannot be opened.
+    ``reload`` reads the settings again and may raise ConfigError; ``taken_over`` is told of them once
+    they hold; ``make_guard`` is called in each worker, after the fork. Raises ConfigError when the
+    sockets cannot be opened.
     """
-    return Supervisor(settings, reload=reload, make_guard=make_guard, pace=pace or Pace()).run()
+    supervisor = Supervisor(settings, reload=reload, make_guard=make_guard, taken_over=taken_over, pace=pace or Pace())
+    return supervisor.run()
 
 
 class Supervisor:
@@ -63,10 +66,12 @@ class Supervisor:
         *,
         reload: Callable[[], Settings],
         make_guard: Callable[[Settings], Guard],
+        taken_over: Callable[[Settings], None],
         pace: Pace,
     ) -> None:
         self._settings = settings
         self._reload = reload
+        self._taken_over = taken_over
         self._pace = pace
         self._notifier = Notifier()
         self._selector = selectors.DefaultSelector()
@@ -180,6 +185,7 @@ class Supervisor:
         former, self._current, self._coming = self._current, coming, None
         self._settings = coming.settings
         if former is not None:
+            self._taken_over(coming.settings)
             self._crew.drain(former)
             _close(former.listeners, but=coming.listeners)
         self._say_ready("Serving" if former is None else "Reloaded")
@@ -254,8 +260,8 @@ class Supervisor:
         assert self._current is not None
         places = ", ".join(str(each.spec) for each in self._current.listeners)
         number = self._current.workers * len(self._current.listeners)
-        self._notifier.ready(f"{status}: {number} workers at {places}")
         log.info("%s: %d workers at %s", status.lower(), number, places)
+        self._notifier.ready(f"{status}: {number} workers at {places}")
 
     def _feed_watchdog(self) -> None:
         interval = self._notifier.watchdog_seconds

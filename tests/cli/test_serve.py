@@ -1,0 +1,32 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The log of the running filter follows its settings, and only those that hold."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+
+from tests.daemons import Milterguard, private_folder
+
+
+@pytest.fixture
+def milterguard() -> Iterator[Milterguard]:
+    with private_folder() as folder, Milterguard(folder) as running:
+        yield running
+
+
+def test_refused_settings_do_not_change_the_log(milterguard: Milterguard) -> None:
+    """Its form stays the former one, so the refusal is where the operator looks."""
+    milterguard.write_settings({"log": {"format": "json"}, "server": {"listen": ["unix:/nowhere/at/all"]}})
+    milterguard.reload()
+    lines = milterguard.log().splitlines()
+    assert any("not reloaded" in line for line in lines)
+    assert not any(line.startswith("{") for line in lines)
+
+
+def test_settings_that_hold_change_the_log(milterguard: Milterguard) -> None:
+    """The line that tells of the reload is the first in the new form."""
+    milterguard.write_settings({"log": {"format": "json"}})
+    milterguard.reload()
+    objects = [json.loads(line) for line in milterguard.log().splitlines() if line.startswith("{")]
+    assert "reloaded" in str(objects[0])
