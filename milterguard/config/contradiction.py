@@ -30,6 +30,9 @@ _FIELD_NAME = re.compile(r"[!-9;-~]{1,70}\Z")
 _HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\Z")
 _STORE_URL = re.compile(r"(?P<dialect>[a-z][a-z0-9_]*(?:\+[a-z0-9_]+)?)://(?P<rest>.*)\Z", re.DOTALL)
 
+_OTHER_DIALECTS = ("postgres", "pgsql", "psql", "sqlite3")
+"""What other programs call them; SQLAlchemy would know them only when the first record comes."""
+
 
 def check(settings: Settings, origins: Mapping[str, str]) -> None:
     """Raise ConfigError for the first contradiction there is."""
@@ -53,8 +56,9 @@ class _Checker:
         self._check_sockets("checks.clamd.sockets", kinds=_TCP_OR_UNIX, needed=checks.clamd.enabled)
         self._check_sockets("checks.spamd.sockets", kinds=tuple(SocketKind), needed=checks.spamd.enabled)
         self._parse_socket("release.smtp", self._settings.release.smtp, kinds=_TCP_OR_UNIX)
-        if not 0 <= self._settings.server.socket_mode <= 0o777:
-            self._fail("server.socket_mode", expected="at most 0o777", got=oct(self._settings.server.socket_mode))
+        mode = self._settings.server.socket_mode
+        if not 0 <= mode <= 0o777:
+            self._fail("server.socket_mode", expected="at most 0o777, octal", got=_mode(mode))
 
     def local(self) -> None:
         for domain in self._settings.local.domains:
@@ -148,6 +152,9 @@ class _Checker:
         found = _STORE_URL.match(url)
         if found is None:
             self._fail("store.url", expected="DIALECT://…, or nothing", got="something else (not shown)")
+        if found["dialect"] in _OTHER_DIALECTS:
+            expected = "sqlite, postgresql+psycopg or mysql+pymysql before ://"
+            self._fail("store.url", expected=expected, got=f'"{found["dialect"]}"')
         file = found["rest"].partition("?")[0]
         if found["dialect"].startswith("sqlite") and file not in ("", "/:memory:") and not file.startswith("//"):
             self._fail("store.url", expected="an absolute path: sqlite:////PATH, four slashes", got="a relative one")
@@ -159,6 +166,13 @@ class _Checker:
         given = [name for name in names if self._origins.get(name, "default") != "default"]
         name = (given or list(names))[0]
         raise ConfigError(self._origins.get(name, "default"), name, expected=expected, got=got)
+
+
+def _mode(mode: int) -> str:
+    """Return a mode as it was most likely written: one that is not octal was meant to be."""
+    digits = str(mode)
+    is_meant = len(digits) <= 3 and set(digits) <= set(string.octdigits)
+    return f'{digits}; did you mean "0o{digits}"?' if is_meant else oct(mode)
 
 
 def _without_host_bits(text: str) -> str:

@@ -20,12 +20,14 @@ from milterguard.config.environment import CONFIG_VARIABLE, read_environment
 from milterguard.config.pattern import check_recipient
 from milterguard.config.schema import Entry, build, entries, recipient_entries, sections
 from milterguard.config.settings import RecipientRule, Settings
-from milterguard.config.value import Mismatch, convert, described, suggestion
+from milterguard.config.value import Mismatch, convert, described, in_brackets, suggestion
 from milterguard.core.text import printable
 from milterguard.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/milterguard/milterguard.toml")
 ORIGIN_DEFAULT = "default"
+_ASSIGNMENT = re.compile(r"[ \t]*([A-Za-z0-9_.-]+)[ \t]*=")
+_SECTION = re.compile(r"[ \t]*\[{1,2}[ \t]*([A-Za-z0-9_.-]+)[ \t]*\]")
 _POSITION = re.compile(r" \(at (?:line (?P<line>[0-9]+), column (?P<column>[0-9]+)|end of document)\)\Z")
 
 
@@ -102,7 +104,7 @@ class _Collected:
 def _rule(table: Mapping[str, Any], *, file: str, name: str) -> RecipientRule:
     match = table.get("match", [])
     if not isinstance(match, list) or not match or not all(isinstance(item, str) for item in match):
-        got = described(match) if "match" in table and match != [] else "none"
+        got = described(match) + in_brackets(match) if "match" in table and match != [] else "none"
         raise ConfigError(file, f"{name}.match", expected="an array of recipients", got=got)
     for item in match:
         try:
@@ -135,9 +137,13 @@ def _as_table(value: Any, *, file: str, name: str) -> Mapping[str, Any]:
 
 
 def _unknown_key(file: str, path: str, *, key: str) -> ConfigError:
-    expected = f"a key of [{path}]" if path else "one of the sections " + ", ".join(f"[{name}]" for name in sections())
+    expected = f"a key of [{path}]" if path else _sections()
     near = _elsewhere(key) or suggestion(key, _known_in(path))
     return ConfigError(file, _shown(path, key), expected=expected, got=f"an unknown key{near}")
+
+
+def _sections() -> str:
+    return "one of the sections " + ", ".join([*(f"[{name}]" for name in sections()), "[[recipient]]"])
 
 
 def _unknown_recipient_key(file: str, name: str, *, key: str) -> ConfigError:
@@ -208,17 +214,30 @@ def _table(file: Path) -> Mapping[str, Any]:
     except RecursionError:
         raise ConfigError(str(file), "", expected="TOML", got="brackets nested too deep") from None
     except ValueError as error:
-        raise ConfigError(str(file), "", expected="TOML", got=_broken(str(error), text)) from None
+        key, got = _broken(str(error), text)
+        expected = 'a TOML value, such as "text" in quotes or a number without unit' if key else "TOML"
+        raise ConfigError(str(file), key, expected=expected, got=got) from None
 
 
-def _broken(reason: str, text: str) -> str:
-    """Return what the TOML parser found, with line and column at the front."""
+def _broken(reason: str, text: str) -> tuple[str, str]:
+    """Return the key whose value the TOML parser stumbled over, if it is one, and what it found where."""
     position = _POSITION.search(reason)
     if position is None:
-        return printable(reason)
+        return "", printable(reason)
     line, column = position["line"], position["column"]
     where = f"line {line}, column {column}" if line else _place(text)
-    return f"at {where}: {printable(reason[: position.start()])}"
+    words = reason[: position.start()]
+    is_value = line and words.startswith(("Invalid value", "Expected newline"))
+    return _key_in(text.splitlines()[: int(line)]) if is_value else "", f"at {where}: {printable(words)}"
+
+
+def _key_in(lines: Sequence[str]) -> str:
+    """Return the dotted key that the last of these lines gives a value; empty when it gives none."""
+    assigned = _ASSIGNMENT.match(lines[-1]) if lines else None
+    if assigned is None:
+        return ""
+    section = next((found[1] for line in reversed(lines) if (found := _SECTION.match(line))), "")
+    return _shown(section, assigned[1])
 
 
 def _place(before: str) -> str:

@@ -88,6 +88,11 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     return f'; did you mean "{near[0]}"?' if near else ""
 
 
+def in_brackets(value: Any) -> str:
+    """Return ``; did you mean ["…"]?`` for a string that stands where an array of them should, else nothing."""
+    return f"; did you mean [{described(value)}]?" if isinstance(value, str) else ""
+
+
 def _convert(kind: Any, value: Any, *, default: Any) -> Any:
     if isinstance(kind, UnionType):
         return None if value == UNSET else _number(value, expected=f'a number or "{UNSET}"')
@@ -156,7 +161,7 @@ def _alternatives(words: list[str]) -> str:
 def _tuple(kind: Any, value: Any) -> tuple[Any, ...]:
     if not isinstance(value, list):
         expected = "an array of categories" if kind is Category else "an array of strings"
-        raise Mismatch(expected, described(value))
+        raise Mismatch(expected, described(value) + in_brackets(value))
     if kind is Category:
         return tuple(_CATEGORIES[_word(item, list(_CATEGORIES))] for item in value)
     return tuple(_line(item) for item in value)

@@ -160,7 +160,12 @@ def test_recipients_add_up_over_files(tmp_path: Path) -> None:
         ("[server]\ndeadline_seconds = true", "server.deadline_seconds", "a number", "true"),
         ("[server]\nuser = 3", "server.user", "a string", "3"),
         ('[server]\nuser = "a\\nb"', "server.user", "one line", '"a\\x{A}b"'),
-        ('[server]\nlisten = "inet:1@h"', "server.listen", "an array of strings", '"inet:1@h"'),
+        (
+            '[server]\nlisten = "inet:1@h"',
+            "server.listen",
+            "an array of strings",
+            '"inet:1@h"; did you mean ["inet:1@h"]?',
+        ),
         ("[server]\nlisten = [1]", "server.listen", "a string", "1"),
         ("[checks.clamd]\nenabled = 1", "checks.clamd.enabled", "true or false", "1"),
         ('[checks.clamd]\non_failure = "reject"', "checks.clamd.on_failure", '"tempfail" or "pass"', '"reject"'),
@@ -182,7 +187,7 @@ def test_recipients_add_up_over_files(tmp_path: Path) -> None:
         ("recipient = [1]", "recipient[1]", "a table", "1"),
         ("[[recipient]]\nspam_lover = true", "recipient[1].match", "an array of recipients", "none"),
         ("[[recipient]]\nmatch = []", "recipient[1].match", "an array of recipients", "none"),
-        ("[[recipient]]\nmatch = '@.'", "recipient[1].match", "an array of recipients", '"@."'),
+        ("[[recipient]]\nmatch = '@.'", "recipient[1].match", "an array of recipients", '"@."; did you mean ["@."]?'),
         ("[[recipient]]\nmatch = [1]", "recipient[1].match", "an array of recipients", "an array"),
         ("[[recipient]]\nmatch = ['example.com']", "recipient[1].match", "@example.com", 'mean "@example.com"'),
         ("[[recipient]]\nmatch = ['@.']\nspam_lovr = true", "recipient[1].spam_lovr", "a policy key", '"spam_lover"'),
@@ -203,7 +208,7 @@ def test_a_slip_is_named(tmp_path: Path, text: str, key: str, expected: str, got
 @pytest.mark.parametrize(
     ("octets", "got"),
     [
-        (b"[server]\nworkers = = 1\n", "at line 2, column 11: "),
+        (b"[server]\nworkers 1\n", "at line 2, column 9: "),
         (b"[server]\nlisten = [", "at line 2, column 11: "),
         (b"[server]\nworkers = 1\nworkers = 2\n", "at line 3, column "),
         (b'[server]\nuser = "\xff"\n', "other octets at line 2, column 9"),
@@ -219,6 +224,30 @@ def test_broken_toml_is_placed(tmp_path: Path, octets: bytes, got: str) -> None:
         load(file, environ={})
     assert (error.value.file, error.value.key) == (str(file), "")
     assert error.value.got.startswith(got) or (got == "at " and error.value.got)
+
+
+@pytest.mark.parametrize(
+    ("text", "key"),
+    [
+        ("[local]\ndomains = [example.com]", "local.domains"),
+        ("[log]\nlevel = 'info'\n[checks.clamd] # ours\nenabled = yes", "checks.clamd.enabled"),
+        ("[server]\nmax_body_bytes = 10M\n", "server.max_body_bytes"),
+        ("[server]\nsocket_mode = 0660\n", "server.socket_mode"),
+        ("[[recipient]]\nmatch = ['@.']\nspam_lover = True\n", "recipient.spam_lover"),
+        ("server.user = milterguard\n", "server.user"),
+        ("[store]\nurl = postgresql://u:secret@h/d\n", "store.url"),
+        ("[server\nworkers = 1", ""),
+        ("[server]\nworkers 1", ""),
+    ],
+)
+def test_a_value_that_is_no_toml_is_told_with_its_key(tmp_path: Path, text: str, key: str) -> None:
+    """Missing quotes and units behind numbers are the slips of every day; what stands there is not repeated."""
+    with pytest.raises(ConfigError) as error:
+        _load(tmp_path, text)
+    assert error.value.key == key
+    assert ("in quotes" in error.value.expected) == bool(key)
+    assert error.value.got.startswith("at line ")
+    assert "secret" not in str(error.value)
 
 
 def test_a_byte_order_mark_is_no_error(tmp_path: Path) -> None:
