@@ -14,6 +14,7 @@ Signals → queue → loop. It has no threads and never loads libmilter, so it c
 
 import contextlib
 import logging
+import resource
 import selectors
 import signal
 import socket
@@ -86,6 +87,7 @@ class Supervisor:
 
     def run(self) -> int:
         """Serve; return the exit status. Raises ConfigError before any worker was started."""
+        _raise_file_limit()
         listeners = self._opened(self._settings, ())
         try:
             check_readable(self._settings.server)
@@ -274,6 +276,14 @@ def _close(listeners: tuple[Listener, ...], *, but: tuple[Listener, ...]) -> Non
     for listener in listeners:
         if listener not in but:
             listener.close()
+
+
+def _raise_file_limit() -> None:
+    """Allow as many descriptors as we may: each connection, spooled body and socket of a scanner takes one."""
+    former, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with contextlib.suppress(ValueError, OSError):
+        resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
+    log.debug("open files: at most %d, by default %d", resource.getrlimit(resource.RLIMIT_NOFILE)[0], former)
 
 
 def _ending(status: int) -> str:

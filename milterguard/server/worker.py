@@ -9,7 +9,6 @@ their end or to ``stop_grace_seconds``, and ends.
 import contextlib
 import logging
 import os
-import resource
 import select
 import signal
 import socket
@@ -32,8 +31,6 @@ _SWITCH_SECONDS = 0.0005
 """Keeps a thread that computes from holding up the callbacks (the default is ten times that)."""
 _LAST_SECONDS = 10.0
 """For checks and journal to end once no session is open."""
-_MAX_FILES = 16384
-"""Descriptors: one for each connection, each spooled body, each socket of a scanner."""
 EX_SOFTWARE = 70
 
 
@@ -146,7 +143,7 @@ class Worker:
 
 
 def _prepare_process() -> None:
-    """Set signals and limits of a process that was just forked."""
+    """Set up a process that was just forked."""
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         signal.signal(number, signal.SIG_IGN)  # the supervisor speaks for all of them
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -154,8 +151,4 @@ def _prepare_process() -> None:
     signal.set_wakeup_fd(-1)
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     os.umask(0o027)
-    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with contextlib.suppress(ValueError, OSError):
-        files = _MAX_FILES if most == resource.RLIM_INFINITY else min(most, _MAX_FILES)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (files, most))
     sys.setswitchinterval(_SWITCH_SECONDS)

@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What runs out comes back without a restart."""
 
+import contextlib
 import resource
 import time
 from pathlib import Path
 
+from tests.daemons import Milterguard
 from tests.fakes.mta import Mail, Mta
 from tests.server.tree import Tree
 
@@ -33,6 +35,22 @@ def test_a_shortage_of_descriptors_passes(tmp_path: Path) -> None:
             assert time.monotonic() < end
     finally:
         tree.stop()
+
+
+def test_as_many_files_are_opened_as_are_allowed(tmp_path: Path) -> None:
+    """A low soft limit, which shells and service managers give, is raised to the hard one; the log says so."""
+    former, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    milterguard = Milterguard(tmp_path, settings={"log": {"level": "debug"}})
+    try:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (256, most))
+        milterguard.start()
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (former, most))
+    with contextlib.ExitStack() as stack:
+        stack.callback(milterguard.stop)
+        for pid in (milterguard.pid, *milterguard.worker_pids()):
+            assert resource.prlimit(pid, resource.RLIMIT_NOFILE) == (most, most)
+        assert f"open files: at most {most}, by default 256" in milterguard.log()
 
 
 def _is_served(tree: Tree) -> bool:
