@@ -69,7 +69,8 @@ def opened_mail(name: str, *, max_header_bytes: int) -> Iterator[tuple[list[Fiel
             body.flush()
             yield fields, FileContent(body)
     except OSError as error:
-        status = Status.NO_INPUT if isinstance(error, FileNotFoundError) else Status.IO
+        is_theirs = isinstance(error, FileNotFoundError | IsADirectoryError | PermissionError)
+        status = Status.NO_INPUT if is_theirs else Status.IO
         raise CommandError(f"{name}: {error.strerror or error}", status) from error
 
 

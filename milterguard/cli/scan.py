@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``milterguard scan``: the same guard as in ``serve``, about a file and without an MTA."""
 
+import ipaddress
 import re
 import socket
 from email.utils import getaddresses, parseaddr
@@ -36,7 +37,7 @@ _CLIENT = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<plain>[^\[\]]*))\Z")
 @click.option("--client", default=_DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
 @click.option("--helo", default="client.invalid", show_default=True, metavar="NAME", help="What the client said.")
 @click.option("--login", default="", metavar="NAME", help="SASL login name: the client is authenticated.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True)
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
 def scan_command(
     files: tuple[str, ...],
     *,
@@ -143,8 +144,13 @@ def _text(field: "Field") -> str:
 
 
 def _address(text: str) -> str:
+    """Return the address without brackets; empty stands for a client without one."""
     match = _CLIENT.match(text)
-    return (match["bracketed"] or match["plain"] or "") if match else text
+    address = (match["bracketed"] or match["plain"] or "") if match else text
+    try:
+        return str(ipaddress.ip_address(address)) if address else ""
+    except ValueError as error:
+        raise click.BadParameter(f"{text!r} is no IP address", param_hint="--client") from error
 
 
 def _print(documents: list[dict[str, Any]], *, as_json: bool) -> None:

@@ -96,6 +96,12 @@ def test_whatever_the_file_is_it_is_judged(milterguard: Program, octets: bytes) 
     assert scanned(milterguard, octets)["recipients"]
 
 
+def test_a_client_that_is_no_address_is_refused(milterguard: Program) -> None:
+    """A slip would be judged as some stranger."""
+    result = milterguard("scan", "--client", "198.51.100", "-", stdin=PLAIN)
+    assert (result.exit_code, "no IP address" in result.stderr) == (64, True)
+
+
 def test_several_files_make_one_status(milterguard: Program, tmp_path: Path) -> None:
     """JSON is a list in the order of the files."""
     names = [str(tmp_path / name) for name in ("a.eml", "b.eml")]
@@ -106,8 +112,9 @@ def test_several_files_make_one_status(milterguard: Program, tmp_path: Path) -> 
 
 
 def test_what_cannot_be_read_is_told(milterguard: Program, tmp_path: Path) -> None:
-    """A missing file is 66, a header section without end 65."""
+    """A missing file or a folder is 66, a header section without end 65."""
     assert milterguard("scan", str(tmp_path / "none.eml")).exit_code == 66
+    assert milterguard("scan", str(tmp_path)).exit_code == 66
     milterguard.configure({"server": {"max_header_bytes": 1024}})
     assert milterguard("scan", "-", stdin=b"X: " + b"x" * 2000).exit_code == 65
 
