@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, TypeVar
 
 import click
 
+from milterguard.errors import ConfigError
+
 if TYPE_CHECKING:
     from milterguard.config.load import Loaded
 
@@ -15,6 +17,7 @@ F = TypeVar("F", bound=Callable[..., object])
 
 DEBUG_VARIABLE = "MILTERGUARD_DEBUG"
 _CONFIG = "milterguard.config"
+_ORIGINS = "milterguard.origins"
 
 
 def _remember(ctx: click.Context, parameter: click.Parameter, value: str | None) -> None:
@@ -55,7 +58,17 @@ def loaded() -> "Loaded":
 
     # Ours to read, and no setting.
     environ = {name: value for name, value in os.environ.items() if name != DEBUG_VARIABLE}
-    return load(config_path(), environ=environ)
+    found = load(config_path(), environ=environ)
+    click.get_current_context().meta[_ORIGINS] = found.origins
+    return found
+
+
+def located(error: ConfigError, ctx: click.Context) -> ConfigError:
+    """Return the error with the file that its setting comes from; who raised it may have had the value alone."""
+    section = error.file.removeprefix("[").removesuffix("]")
+    key = error.key if section == "settings" else f"{section}.{error.key}"
+    origin = ctx.meta.get(_ORIGINS, {}).get(key, "default")
+    return error if origin == "default" else ConfigError(origin, key, expected=error.expected, got=error.got)
 
 
 def json_option(function: F) -> F:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Whether database, folders and the MTA that takes released mail will do when they are needed."""
 
+import grp
 import os
 import pwd
 import subprocess
@@ -9,7 +10,7 @@ from pathlib import Path
 
 from milterguard.cli.database import missing_file
 from milterguard.cli.probe import Row, Rows, State
-from milterguard.config.settings import Settings
+from milterguard.config.settings import Server, Settings
 from milterguard.config.socket import SocketSpec
 from milterguard.effects.submission import NotTaken, Submission
 from milterguard.errors import ConfigError, StoreError
@@ -21,6 +22,7 @@ _TRY_TO_WRITE = "import sys, tempfile; tempfile.TemporaryFile(dir=sys.argv[1]).c
 def store_rows(settings: Settings) -> Rows:
     """Yield what can be said about everything that keeps something. Never raises."""
     yield _database_row(settings.store.url)
+    yield from _account_rows(settings.server)
     yield _folder_row("quarantine", settings.quarantine.store.removeprefix("file:"), settings.server.user)
     yield _folder_row("state", settings.server.state_directory, settings.server.user)
     if settings.server.spool_directory:
@@ -45,6 +47,19 @@ def _database_row(url: str) -> Row:
     except (StoreError, ConfigError) as error:
         return Row("database", State.ERROR, str(error), advice)
     return Row("database", State.ERROR, text, advice)
+
+
+def _account_rows(server: Server) -> Rows:
+    """Yield what is wrong with users and groups that are named: the filter would not start."""
+    for key, name, find in (
+        ("user", server.user, pwd.getpwnam),
+        ("group", server.group, grp.getgrnam),
+        ("socket_group", server.socket_group, grp.getgrnam),
+    ):
+        try:
+            find(name or "root")
+        except KeyError:
+            yield Row(f"server.{key}", State.ERROR, f"{name} is not known here", "correct it, or make the account")
 
 
 def _folder_row(name: str, path: str, user: str) -> Row:

@@ -11,9 +11,9 @@ from typing import Any, NoReturn
 import click
 
 from milterguard import __version__
-from milterguard.cli.options import DEBUG_VARIABLE, common_options
+from milterguard.cli.options import DEBUG_VARIABLE, common_options, located
 from milterguard.cli.status import MEANINGS, Status, status_of
-from milterguard.errors import MilterguardError
+from milterguard.errors import ConfigError, MilterguardError
 
 _COMMANDS: Mapping[str, str] = {
     "serve": "Answer the MTA: run the filter in the foreground.",
@@ -65,6 +65,8 @@ class Program(click.Group):
             raise _Interrupted from error
         except BrokenPipeError as error:
             raise _ReaderGone from error
+        except ConfigError as error:
+            raise located(error, ctx) from error
 
     def main(  # type: ignore[override]  # click overloads it by standalone_mode, which is ours alone
         self, args: Sequence[str] | None = None, prog_name: str | None = None, **extra: Any

@@ -78,6 +78,13 @@ def test_a_folder_that_the_filters_user_cannot_write_is_an_error(milterguard: Pr
     assert found[f"quarantine folder {tmp_path / 'quarantine'}"] == "error"
 
 
+def test_accounts_that_are_not_there_are_errors(milterguard: Program) -> None:
+    """The filter would not start."""
+    milterguard.configure({"server": {"user": "nosuchuser", "group": "nosuchgroup", "socket_group": "nosuchgroup"}})
+    _, found = states(milterguard)
+    assert found["server.user"] == found["server.group"] == found["server.socket_group"] == "error"
+
+
 def test_switched_off_scanners_are_warned_of(milterguard: Program) -> None:
     """Nobody forgets that nothing is scanned."""
     _, found = states(milterguard)

@@ -111,6 +111,13 @@ def test_wrong_settings_end_with_78(milterguard: Program) -> None:
         assert result.stderr.count("\n") == 1
 
 
+def test_what_shows_only_later_names_the_file_too(milterguard: Program) -> None:
+    """A driver that is missing is found out when it is needed, far from the file."""
+    milterguard.configure({"store": {"url": "oddbase://host/name"}})
+    result = milterguard("db", "status")
+    assert (result.exit_code, f"{milterguard.configuration}: store.url: " in result.stderr) == (78, True)
+
+
 def test_a_file_that_is_named_must_be_there(milterguard: Program) -> None:
     """A mistyped ``--config`` is an error, not the defaults."""
     result = milterguard("config", "show", "--config", "/nowhere/milterguard.toml")
