@@ -4,12 +4,14 @@
 The first server in the operator's order that is well is asked. One that failed rests for
 ``retry_seconds``; then a single message tries it out while it goes on resting for the others. A
 message that makes a healthy server fail must not take it away from everybody: whoever answered
-somebody else in the meantime does not rest.
+somebody else in the meantime does not rest. Nor does one that was not reached because we had no
+descriptor or memory left for a connection.
 
 *Errors:* CheckUnavailable when all rest or none can be reached, CheckTimeout when one was too
 slow, CheckError for everything else; the detail names each server.
 """
 
+import errno
 import threading
 import time
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -25,6 +27,8 @@ T = TypeVar("T")
 
 FAIR_SECONDS = 1.0
 """A server that was waited for less than that, because the message came late, is not to blame."""
+
+_OUR_SHORTAGES = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOBUFS, errno.EAGAIN})
 
 
 class ServerFailure(Exception):  # noqa: N818
@@ -140,7 +144,7 @@ class Servers:
 
     def _note_failure(self, server: _Server, failure: ServerFailure, *, began: float) -> None:
         with self._lock:
-            if failure.is_alive or server.answered_at > began:
+            if failure.is_alive or _is_ours(failure) or server.answered_at > began:
                 return
             server.rests_until = self._clock() + self._retry_seconds
             server.trouble = failure.detail
@@ -152,6 +156,17 @@ class Servers:
         kinds = {failure.kind for _, failure in failures}
         detail = "; ".join(f"{turn.name}: {failure.detail}" for turn, failure in failures)
         return _heaviest(kinds)(self._check, printable(detail, 400))
+
+
+def _is_ours(failure: ServerFailure) -> bool:
+    """Whether we were short of something, which says nothing about the server."""
+    cause = failure.__cause__
+    # A TimeoutError may have EAGAIN for its cause: a queue that stays full is the server's.
+    while cause is not None and not isinstance(cause, TimeoutError):
+        if isinstance(cause, OSError) and cause.errno in _OUR_SHORTAGES:
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _spec(text: str, key: str, kinds: Collection[SocketKind]) -> SocketSpec:

@@ -8,6 +8,7 @@ client, requests and parser are used as they are, one client for each server.
 *Source:* the SPAMC/SPAMD protocol 1.5, ``spamd/PROTOCOL`` in SpamAssassin.
 
 *Errors:* those of aiospamc; AIOSpamcConnectionFailed also when connecting took too long.
+ServerFailure when we are short of descriptors or threads for the loop itself.
 """
 
 import asyncio
@@ -23,7 +24,9 @@ from aiospamc.client import Client
 from aiospamc.connections import ConnectionManager, TcpConnectionManager, Timeout, UnixConnectionManager
 from aiospamc.exceptions import AIOSpamcConnectionFailed, BadResponse
 
+from milterguard.checks.servers import ServerFailure
 from milterguard.config.socket import SocketKind, SocketSpec
+from milterguard.errors import CheckUnavailable
 
 T = TypeVar("T")
 
@@ -63,7 +66,10 @@ class _Tcp(_Bounded, TcpConnectionManager):
 
 class _Unix(_Bounded, UnixConnectionManager):
     async def open(self) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        except OSError as error:
+            raise AIOSpamcConnectionFailed(error.strerror) from error
         try:
             connection.setblocking(False)
             while not _is_connected(connection, self.path):  # noqa: ASYNC110  (there is no event to wait for)
@@ -100,8 +106,13 @@ class LoopThread:
         self._stop: asyncio.Event | None = None
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
-        """Run the coroutine there; cancelling the future cancels it."""
-        return asyncio.run_coroutine_threadsafe(work, self._running_loop())
+        """Run the coroutine there; cancelling the future cancels it. Raises ServerFailure."""
+        try:
+            loop = self._running_loop()
+        except (OSError, RuntimeError) as error:
+            work.close()
+            raise ServerFailure(CheckUnavailable, f"no loop to ask it from: {error}", is_alive=True) from error
+        return asyncio.run_coroutine_threadsafe(work, loop)
 
     def close(self) -> None:
         """Cancel what runs and end the thread. Idempotent."""
@@ -115,21 +126,30 @@ class LoopThread:
     def _running_loop(self) -> asyncio.AbstractEventLoop:
         with self._lock:
             if self._loop is None:
-                is_running = threading.Event()
-                self._thread = threading.Thread(target=self._run, args=(is_running,), name="spamd", daemon=True)
-                self._thread.start()
-                is_running.wait()
-            assert self._loop is not None
+                _see_room_for_a_loop()
+                runner = asyncio.Runner(loop_factory=asyncio.new_event_loop)
+                loop = runner.get_loop()  # here, where somebody hears of it when there is none to be had
+                stop = asyncio.Event()
+                thread = threading.Thread(target=_run, args=(runner, stop), name="spamd", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError:
+                    runner.close()
+                    raise
+                self._thread, self._loop, self._stop = thread, loop, stop
             return self._loop
 
-    def _run(self, is_running: threading.Event) -> None:
-        asyncio.run(self._until_stopped(is_running))
 
-    async def _until_stopped(self, is_running: threading.Event) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._stop = asyncio.Event()
-        is_running.set()
-        await self._stop.wait()
+def _see_room_for_a_loop() -> None:
+    """Raise OSError when descriptors are short: asyncio (3.11 to 3.13) leaves half a loop behind then."""
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        socket.socket().close()
+
+
+def _run(runner: asyncio.Runner, stop: asyncio.Event) -> None:
+    with runner:
+        runner.run(stop.wait())
 
 
 def _is_connected(connection: socket.socket, path: Path) -> bool:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A server on threads that does to each client what a script says, and ends when its test does."""
 
+import errno
 import socket
 import ssl
 import struct
@@ -116,7 +117,9 @@ class Scripted:
         while not self._released.is_set():
             try:
                 connection, _ = self._listener.accept()
-            except OSError:
+            except OSError as error:
+                if error.errno == errno.EMFILE:
+                    continue  # a test has taken all descriptors for a moment
                 return
             exchange = Exchange(connection, self._released)
             self.exchanges.append(exchange)
