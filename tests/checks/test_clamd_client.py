@@ -1,14 +1,16 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 import socket
+import time
+from collections.abc import Callable
 
 import pyclamd
 import pytest
 
-from milterguard.checks.clamd_client import Garbled, client
+from milterguard.checks.clamd_client import AnyClamd, Garbled, client
 from milterguard.config.socket import SocketSpec
 from tests.fakes import clamd
 from tests.fakes.clamd import FakeClamd
-from tests.fakes.scripted import Exchange
+from tests.fakes.scripted import Exchange, Script
 
 
 def test_client_is_pyclamds_and_makes_no_connection_of_its_own() -> None:
@@ -80,3 +82,34 @@ def test_no_time_left_is_a_timeout() -> None:
         made.connect()
         with pytest.raises(TimeoutError):
             made.reply(0.0)
+
+
+def impatient(script: Script, ask: Callable[[AnyClamd], object]) -> float:
+    """Return the seconds after which asking this clamd timed out."""
+    with FakeClamd(script) as server, client(SocketSpec.parse(server.socket), 5.0) as made:
+        made.connect()
+        made.clamd_socket.settimeout(30.0)  # what an earlier step may have left behind
+        began = time.monotonic()
+        with pytest.raises(TimeoutError):
+            ask(made)
+        return time.monotonic() - began
+
+
+def test_a_reply_is_waited_for_as_long_as_was_said() -> None:
+    """Whatever patience an earlier step had."""
+    assert 0.15 < impatient(clamd.hangs_without_reading, lambda made: made.reply(0.2)) < 5
+
+
+def test_a_reply_that_drips_is_not_waited_for_octet_by_octet() -> None:
+    """The patience is for all of it."""
+
+    def script(exchange: Exchange) -> None:
+        exchange.drip(b"stream: " + b"A" * 200, 0.05)
+
+    assert 0.25 < impatient(script, lambda made: made.reply(0.3)) < 5
+
+
+def test_a_block_is_given_as_long_as_was_said() -> None:
+    """A clamd that takes nothing more ends it."""
+    block = bytes(16 << 20)
+    assert 0.15 < impatient(clamd.hangs_without_reading, lambda made: made.give(block, 0.2)) < 5

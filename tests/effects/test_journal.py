@@ -37,6 +37,7 @@ class Recording:
         self.is_open = threading.Event()
         self.tried = threading.Event()
         self.written = threading.Event()
+        self.is_closed = False
 
     def write(self, records: Sequence[Record]) -> None:
         self.tried.set()
@@ -44,7 +45,8 @@ class Recording:
         self.batches.append(list(records))
         self.written.set()
 
-    def close(self) -> None: ...
+    def close(self) -> None:
+        self.is_closed = True
 
     def ids(self) -> list[str]:
         return [each.mail_id for batch in self.batches for each in batch]
@@ -73,6 +75,19 @@ def test_what_was_taken_is_written_by_the_end(url: str) -> None:
         writer.submit(each)
     writer.close(10)
     assert len(known(url)) == 250
+
+
+def test_the_journal_is_closed_at_the_end_and_not_before() -> None:
+    """Its connections are given back once everything is written."""
+    journal = Recording()
+    writer = JournalWriter(lambda: journal, queue_records=10)
+    writer.submit(record())
+    assert journal.tried.wait(10)
+    assert not journal.is_closed
+    journal.is_open.set()
+    writer.close(10)
+    assert journal.batches
+    assert journal.is_closed
 
 
 def test_a_writer_without_records_is_closed_at_once() -> None:
