@@ -26,8 +26,11 @@ FACILITIES = (
 )
 _TCP_OR_UNIX = (SocketKind.INET, SocketKind.INET6, SocketKind.UNIX)
 _PATHS = ("server.spool_directory", "checks.spamd.tls_ca_file")
-_FIELD_NAME = re.compile(r"[!-9;-~]{1,70}\Z")
-_HOST_NAME = re.compile(r"[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\Z")
+_ALERT_NAME = re.compile(r"X-[A-Za-z0-9-]{1,68}\Z", re.IGNORECASE)
+_OTHER_NAMES = re.compile(r"X-(?:Spam-.*|Virus-Scanned|Quarantine-ID)\Z", re.IGNORECASE)
+"""Fields that mean something else; each that arrives with the name of the alert is removed."""
+_LABEL = r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)"
+_HOST_NAME = re.compile(rf"{_LABEL}(?:\.{_LABEL})*\Z")
 _STORE_URL = re.compile(r"(?P<dialect>[a-z][a-z0-9_]*(?:\+[a-z0-9_]+)?)://(?P<rest>.*)\Z", re.DOTALL)
 
 _OTHER_DIALECTS = ("postgres", "pgsql", "psql", "sqlite3")
@@ -107,8 +110,10 @@ class _Checker:
         if log.facility not in FACILITIES:
             got = described(log.facility) + suggestion(log.facility, FACILITIES)
             self._fail("log.facility", expected="one of " + ", ".join(FACILITIES), got=got)
-        if headers.alert_name and not _FIELD_NAME.match(headers.alert_name):
-            self._fail("headers.alert_name", expected="a field name without colon", got=described(headers.alert_name))
+        name = headers.alert_name
+        if name and (not _ALERT_NAME.match(name) or _OTHER_NAMES.match(name)):
+            expected = "a name of its own that begins with X-, such as X-Amavis-Alert, or nothing"
+            self._fail("headers.alert_name", expected=expected, got=described(name))
         if headers.hostname and not (_HOST_NAME.match(headers.hostname) and len(headers.hostname) <= 253):
             self._fail("headers.hostname", expected="a host name", got=described(headers.hostname))
         if headers.spam_level_char and not (

@@ -167,6 +167,8 @@ def _meaning(entry: Entry) -> str:
     words = [entry.help]
     if entry.minimum:
         words.append(f"At least {entry.minimum:.12g}.")
+    if entry.maximum is not None:
+        words.append(f"At most {entry.maximum:.12g}.")
     if entry.section == "policy" and entry.per == "message":
         words.append("Holds for the whole message: not in [[recipient]].")
     return " ".join(words)

@@ -28,6 +28,7 @@ class Entry:
     help: str
     amavis: str
     minimum: float | None
+    maximum: float | None
     is_secret: bool
     per: str
     """``recipient`` or ``message``; counts in ``[policy]`` only."""
@@ -103,6 +104,7 @@ def _entry(field: Field[Any], *, section: str, kind: Any) -> Entry:
         help=about["help"],
         amavis=about["amavis"],
         minimum=about["minimum"],
+        maximum=about["maximum"],
         is_secret=about["secret"],
         per=about["per"],
     )

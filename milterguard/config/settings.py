@@ -51,12 +51,14 @@ class Server:
     socket_group: str = setting("", "Group of unix sockets, such as postfix; empty: ours.")
     user: str = setting("", "Give up root and become this user once the sockets are open; empty: stay.")
     group: str = setting("", "Become this group; empty: the user's own.")
-    workers: int = setting(0, "Processes for each listen socket; 0: one per core, at least two.", minimum=0)
+    workers: int = setting(
+        0, "Processes for each listen socket; 0: one per core, at least two.", minimum=0, maximum=256
+    )
     max_messages: int = setting(
-        100, "Messages in work at one time in one worker; over it the answer is 451 4.3.2.", minimum=1
+        100, "Messages in work at one time in one worker; over it the answer is 451 4.3.2.", minimum=1, maximum=10000
     )
     max_messages_total: int = setting(
-        400, "Messages in work at one time in all workers; over it the answer is 451 4.3.2.", minimum=1
+        400, "Messages in work at one time in all workers; over it the answer is 451 4.3.2.", minimum=1, maximum=100000
     )
     max_messages_per_worker: int = setting(
         20000, "A worker is replaced by a fresh one after that many messages; 0: never.", minimum=0
@@ -65,15 +67,23 @@ class Server:
         25.0,
         "From the end of the header section to our answer; keep it below the MTA's milter_command_timeout (30 s).",
         minimum=1,
+        maximum=3600,
     )
     progress_seconds: float = setting(
         5.0, "The MTA is told this often that we are still at work (sendmail gives up after 10 s).", minimum=0.1
     )
-    stop_grace_seconds: float = setting(30.0, "Open sessions may go on that long after SIGTERM or a reload.", minimum=0)
-    max_memory_bytes: int = setting(
-        262144, "A message's body stays in memory up to this size, then moves to an unnamed file.", minimum=0
+    stop_grace_seconds: float = setting(
+        30.0, "Open sessions may go on that long after SIGTERM or a reload.", minimum=0, maximum=86400
     )
-    max_header_bytes: int = setting(1048576, "A longer header section is refused with 552 5.3.4.", minimum=1024)
+    max_memory_bytes: int = setting(
+        262144,
+        "A message's body stays in memory up to this size, then moves to an unnamed file.",
+        minimum=0,
+        maximum=1073741824,
+    )
+    max_header_bytes: int = setting(
+        1048576, "A longer header section is refused with 552 5.3.4.", minimum=1024, maximum=67108864
+    )
     max_body_bytes: int = setting(268435456, "A longer body is refused with 552 5.3.4.", minimum=1024)
     spool_directory: str = setting("", "Where the unnamed files live; empty: TMPDIR, else /tmp.")
     state_directory: str = setting(
@@ -104,9 +114,13 @@ class Clamd:
     sockets: tuple[str, ...] = setting(
         ("unix:/run/clamav/clamd.ctl",), "unix:/PATH or inet:PORT@HOST; the first that is well is asked."
     )
-    timeout_seconds: float = setting(30.0, "Without an answer after that long the next one is asked.", minimum=0.1)
-    connect_seconds: float = setting(3.0, "Time for connecting.", minimum=0.1)
-    retry_seconds: float = setting(3.0, "A server that failed is not asked again for that long.", minimum=0)
+    timeout_seconds: float = setting(
+        30.0, "Without an answer after that long the next one is asked.", minimum=0.1, maximum=3600
+    )
+    connect_seconds: float = setting(3.0, "Time for connecting.", minimum=0.1, maximum=3600)
+    retry_seconds: float = setting(
+        3.0, "A server that failed is not asked again for that long.", minimum=0, maximum=86400
+    )
     on_failure: OnFailure = setting(
         ON_FAILURE_VIRUS,
         "tempfail or pass when no clamd could scan, as one word or for inbound, originating and local mail.",
@@ -122,14 +136,19 @@ class Spamd:
     sockets: tuple[str, ...] = setting(
         ("inet:783@127.0.0.1",), "unix:/PATH, inet:PORT@HOST or tls:PORT@HOST; the first that is well is asked."
     )
-    timeout_seconds: float = setting(30.0, "Without an answer after that long the next one is asked.", minimum=0.1)
-    connect_seconds: float = setting(3.0, "Time for connecting.", minimum=0.1)
-    retry_seconds: float = setting(3.0, "A server that failed is not asked again for that long.", minimum=0)
+    timeout_seconds: float = setting(
+        30.0, "Without an answer after that long the next one is asked.", minimum=0.1, maximum=3600
+    )
+    connect_seconds: float = setting(3.0, "Time for connecting.", minimum=0.1, maximum=3600)
+    retry_seconds: float = setting(
+        3.0, "A server that failed is not asked again for that long.", minimum=0, maximum=86400
+    )
     max_scan_bytes: int = setting(
         524288,
         "spamd gets the first so many octets of a message; the rest is left out, not the whole.",
         amavis="$sa_mail_body_size_limit",
         minimum=1024,
+        maximum=268435456,
     )
     user: str = setting("", "User whose preferences spamd takes; empty: spamd's own.", amavis="@sa_username_maps")
     tls_ca_file: str = setting("", "Certificates that tls: servers are verified with; empty: the system's.")
@@ -171,7 +190,10 @@ class Store:
         secret=True,
     )
     queue_records: int = setting(
-        10000, "Records that wait for a slow or missing database before the oldest are dropped.", minimum=1
+        10000,
+        "Records that wait for a slow or missing database before the oldest are dropped.",
+        minimum=1,
+        maximum=1000000,
     )
 
 
@@ -191,8 +213,8 @@ class Release:
         "Where released mail is handed to the MTA: inet:PORT@HOST or unix:/PATH.",
         amavis="$notify_method",
     )
-    token_seconds: int = setting(300, "A release must reach our milter within that time.", minimum=10)
-    timeout_seconds: float = setting(60.0, "Time for the whole SMTP dialogue.", minimum=1)
+    token_seconds: int = setting(300, "A release must reach our milter within that time.", minimum=10, maximum=604800)
+    timeout_seconds: float = setting(60.0, "Time for the whole SMTP dialogue.", minimum=1, maximum=3600)
 
 
 class LogTarget(StrEnum):

@@ -45,7 +45,9 @@ def convert(entry: Entry, value: Any) -> Any:
         got = _kind_of(value) if entry.is_secret else mismatch.got
         raise Mismatch(mismatch.expected, got, inner=mismatch.inner) from None
     if entry.minimum is not None and converted is not None and converted < entry.minimum:
-        raise Mismatch(f"at least {entry.minimum:g}", described(value))
+        raise Mismatch(f"at least {entry.minimum:.12g}", described(value))
+    if entry.maximum is not None and converted is not None and converted > entry.maximum:
+        raise Mismatch(f"at most {entry.maximum:.12g}", described(value))
     return converted
 
 

@@ -16,6 +16,7 @@ def setting(
     *,
     amavis: str = "",
     minimum: float | None = None,
+    maximum: float | None = None,
     secret: bool = False,
     per: str = "recipient",
 ) -> Any:
@@ -28,6 +29,7 @@ def setting(
         "help": help,
         "amavis": amavis,
         "minimum": minimum,
+        "maximum": maximum,
         "secret": secret,
         "per": per,
     }
