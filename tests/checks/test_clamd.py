@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""What clamd literally said is believed, and whatever else happens is a failure."""
+
 import dataclasses
 import socket
 import threading

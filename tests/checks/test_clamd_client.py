@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""One conversation with clamd is framed right and never outlasts its time."""
+
 import socket
 import time
 from collections.abc import Callable

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The real clamd says what the check expects, at its limits too."""
+
 import dataclasses
 import io
 import threading

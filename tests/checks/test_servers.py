@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The first server that is well is asked; one that failed rests, and nobody waits for it."""
+
 import threading
 import time
 from collections.abc import Callable

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Score and tests are those that spamd told; whatever else happens is a failure."""
+
 import dataclasses
 import socket
 import threading

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""The real spamd says what the check expects."""
+
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager

@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""Tests and points are read from SpamAssassin's report, however it is folded."""
+
 import time
 
 import pytest

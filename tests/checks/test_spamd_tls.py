@@ -1,4 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
+"""A spamd over TLS is asked only if it can prove who it is."""
+
 import ssl
 import subprocess
 import time
