@@ -56,12 +56,12 @@ processes, per message. Medians of {rounds} round(s); {cores} cores.
 TAIL = """\
 ## Where it falls short, and what would help
 
-- T3, T4: with clamd alone nearly all CPU is clamd's and Postfix'. Who gives clamd the whole message, as all of these do,
-  can differ only in its own share, and a milter in C has a smaller one. What would help more than any tuning: clamd needs
-  about a third less for the decoded parts than for the message around them. That takes a MIME walker that is sure of
-  its reading, and comes with it.
-- With spamd, 85 % and more of the CPU is SpamAssassin's. What helps there is on its side: as many children as cores,
-  `sa-compile`, and not asking it about infected mail that clamd has answered first, which is done.
+- T3, T4: with clamd alone nearly all CPU is clamd's and Postfix'. Who gives clamd the whole message, as all of these
+  do, can differ only in its own share, and a milter in C has a smaller one. What would help more than any tuning:
+  clamd needs about a third less for the decoded parts than for the message around them. That takes a MIME walker that
+  is sure of its reading, and comes with it.
+- With spamd, 85 % and more of the CPU is SpamAssassin's. What helps is on its side: as many children as cores, and
+  `sa-compile`.
 - The harness makes a new connection for each message. A mail server that keeps its sessions open pays less.
 - amavisd does more than was asked of the others: it looks for banned files.
 """
