@@ -22,13 +22,14 @@ from milterguard.core.finding import Finding
 from milterguard.core.marks import Style
 from milterguard.core.message import Message
 from milterguard.core.verdict import Decision
+from milterguard.doors import Gate, Recorder
+from milterguard.doors import Keeper as AnyKeeper
 from milterguard.effects.journal import JournalWriter
 from milterguard.effects.keep import Keeper
 from milterguard.effects.log import setup_log
 from milterguard.effects.release import Releaser
 from milterguard.errors import ConfigError, StoreError
-from milterguard.guard import Gate, Guard, Recorder, Rules
-from milterguard.guard import Keeper as AnyKeeper
+from milterguard.guard import Guard, Rules
 from milterguard.lookup.policies import Policies
 from milterguard.scan import Checked, Scan
 from milterguard.store.journal import Journal

@@ -17,7 +17,6 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Protocol
 
 from milterguard.core import marks, reply, token
 from milterguard.core.decide import decide, is_settled, is_wanted
@@ -28,6 +27,7 @@ from milterguard.core.message import Content, Field, Message
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
 from milterguard.core.verdict import Decision, Judged, Reply, Verdict
+from milterguard.doors import Gate, Keeper, PolicySource, Recorder
 from milterguard.errors import StoreError
 from milterguard.released import fits, recognised
 from milterguard.scan import Running, Scan, Scanned
@@ -36,39 +36,6 @@ log = logging.getLogger(__name__)
 
 _RESERVE_SECONDS = 2.0
 """Kept of the deadline for deciding and for a durable copy, once the checks are over."""
-
-
-class Keeper(Protocol):
-    """Makes the copy that has to be durable before anything is answered (``effects/keep.py``)."""
-
-    def keep(self, message: Message, decision: Decision, findings: Sequence[Finding]) -> str:
-        """Return the copy's location. Raises StoreError."""
-        ...
-
-
-class Recorder(Protocol):
-    """Takes the record of an answered message; may lose it, must not raise or block (``effects/*``)."""
-
-    def submit(self, record: Record) -> None: ...
-
-
-class PolicySource(Protocol):
-    """Knows what each recipient wants (``lookup/policies.py``)."""
-
-    def traffic(self, client: Client) -> Traffic: ...
-
-    def judged(self, address: str, *, parameters: tuple[str, ...], traffic: Traffic) -> Judged: ...
-
-
-class Gate(Protocol):
-    """Knows which release tokens are ours and unused (``store/tokens.py``)."""
-
-    @property
-    def key(self) -> bytes: ...
-
-    def use_once(self, digest: str, expires: float) -> bool:
-        """Mark a token as used, durably; False if it was. Raises StoreError."""
-        ...
 
 
 @dataclass(frozen=True, slots=True)

@@ -151,17 +151,22 @@ def _tell_recipients(document: Document) -> None:
             "ours" if each.get("is_local") else "elsewhere",
             _points(each.get("score")),
             _levels(each.get("levels") or {}),
-            ", ".join(each.get("categories") or []),
+            ", ".join(_alarming(each.get("categories") or [])),
             str(each.get("blocking") or "-"),
             "removed" if each.get("recipient") in removed else _DESTINIES.get(str(each.get("destiny")), "?"),
             ", ".join(each.get("loves") or []),
         ]
         for each in _list(document, "outcomes")
     ]
-    show.table(["Recipient", "Is", "Points", "Levels", "Categories", "Blocked by", "Alone", "Loves"], rows)
+    show.table(["Recipient", "Is", "Points", "Levels", "Categories", "Blocked by", "Alone he gets", "Loves"], rows)
     for each in _list(document, "outcomes"):
         for name, origin in (each.get("policy_origins") or {}).items():
             show.say(f"{each.get('recipient')}: {name} by {origin}")
+
+
+def _alarming(categories: list[str]) -> list[str]:
+    """Return the categories without the one that everybody has, unless it is the only one."""
+    return [each for each in categories if each != "clean"] or categories
 
 
 def _levels(levels: Document) -> str:
