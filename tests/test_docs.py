@@ -25,6 +25,8 @@ HAND_WRITTEN = sorted(name for name in TEXTS if name not in {"docs/settings.md",
 
 _LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
 _FENCE = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
+_OUTPUT = "text"
+"""The kind of fence around what a program printed: nobody types that."""
 _CODE = re.compile(r"(?<!`)`(?P<text>[^`\n]+)`(?!`)")
 _TOP_SECTIONS = sorted({name.partition(".")[0] for name in (*sections(), "policy")})
 _SETTING = re.compile(rf"(?<![\w./-])(?P<name>(?:{'|'.join(_TOP_SECTIONS)})(?:\.[a-z][a-z0-9_]*)+)(?![\w./(])")
@@ -44,10 +46,11 @@ def anchors(text: str) -> set[str]:
 
 
 def codes(text: str) -> Iterator[str]:
-    """Everything set as code: within lines, indented and fenced; commands over several lines as one."""
+    """Everything set as code but output: within lines, indented, fenced; commands over several lines as one."""
     plain = _FENCE.sub("", text)
     yield from (match["text"] for match in _CODE.finditer(plain))
-    yield from (match["text"].replace("\\\n", " ") for match in _FENCE.finditer(text))
+    typed = (match for match in _FENCE.finditer(text) if match["kind"] != _OUTPUT)
+    yield from (match["text"].replace("\\\n", " ") for match in typed)
     yield from (line.strip() for line in plain.splitlines() if line.startswith("    "))
 
 
