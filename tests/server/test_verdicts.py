@@ -249,10 +249,14 @@ def test_too_long_header_and_body_are_refused(tmp_path: Path) -> None:
 
 def test_too_many_messages_in_work_are_told_to_come_again(tmp_path: Path) -> None:
     """max_messages = 1: the second gets 451 4.3.2 while the first is checked, and is taken afterwards."""
-    with running(tmp_path, workers=1, max_messages=1) as tree, tree.call().greet() as first, tree.call().greet() as mta:
-        first.begin(says("wait:1"))
+    with (
+        running(tmp_path, workers=1, max_messages=1, progress_seconds=0.05) as tree,
+        tree.call().greet() as first,
+        tree.call().greet() as mta,
+    ):
+        first.begin(says("wait:2"))
         first.send("E")
-        time.sleep(0.1)
+        assert first.receive()[0] == "p"  # it is in work
         assert mta.message(says("")).line.startswith("451 4.3.2")
         while first.receive()[0] == "p":
             pass
