@@ -5,15 +5,20 @@ A check is a plain synchronous object: it is handed a message whose content may 
 and a budget, runs on a thread of the worker's pool, and returns findings or raises CheckError.
 It never decides. A new check is one file here, one line in ``build.py``, one test file and one
 paragraph in the documentation.
+
+Two shapes: a ``Check`` asks a server and runs while the content arrives; a ``PartCheck`` only
+computes, on the message taken apart.
 """
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Protocol
 
 from milterguard.core.finding import Finding
 from milterguard.core.message import Message
+from milterguard.core.verdict import Judged
+from milterguard.unpack.opened import Opened
 
 
 class Budget:
@@ -60,6 +65,17 @@ class Budget:
         callback()
 
 
+class Inside(Protocol):
+    """The message taken apart, by and by."""
+
+    def opened(self, budget: Budget) -> Opened:
+        """Return its parts, waiting until the content has arrived and was looked into.
+
+        Raises CheckError when that failed, CheckTimeout when the budget is over.
+        """
+        ...
+
+
 class Check(Protocol):
     """One scanner. Shared by all messages of a worker, so it keeps no state of a message."""
 
@@ -68,7 +84,7 @@ class Check(Protocol):
         """The word in findings, settings and logs."""
         ...
 
-    def run(self, message: Message, budget: Budget) -> tuple[Finding, ...]:
+    def run(self, message: Message, budget: Budget, inside: Inside) -> tuple[Finding, ...]:
         """Return what was found, one finding at least; CLEAN only if the scanner literally said so.
 
         Raises CheckError when nothing can be said. Returns or raises soon after the budget is over
@@ -78,4 +94,17 @@ class Check(Protocol):
 
     def close(self) -> None:
         """Give back threads and sockets. Called once, when no check runs any more."""
+        ...
+
+
+class PartCheck(Protocol):
+    """One look at the parts of a message. Keeps no state of a message."""
+
+    @property
+    def name(self) -> str:
+        """The word in findings, settings and logs."""
+        ...
+
+    def judge(self, message: Message, judged: Sequence[Judged], opened: Opened) -> tuple[Finding, ...]:
+        """Return what was found; nothing when there is nothing to say. Computes only: no waiting, no I/O."""
         ...

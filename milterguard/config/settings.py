@@ -106,6 +106,14 @@ class Local:
     )
 
 
+class ScanParts(StrEnum):
+    """Which parts go to the virus scanner on their own, beside the whole message."""
+
+    AMBIGUOUS = "ambiguous"
+    ATTACHMENTS = "attachments"
+    ALWAYS = "always"
+
+
 @dataclass(frozen=True, slots=True)
 class Clamd:
     """The virus scanner. Section ``[checks.clamd]``."""
@@ -125,6 +133,12 @@ class Clamd:
         ON_FAILURE_VIRUS,
         "tempfail or pass when no clamd could scan, as one word or for inbound, originating and local mail.",
         amavis="$virus_scanners_failure_is_fatal",
+    )
+    scan_parts: ScanParts = setting(
+        ScanParts.AMBIGUOUS,
+        "Beside the whole message clamd gets, decoded by us: ambiguous, the parts that clamd may read differently and "
+        "members it cannot reach; attachments, every attachment; always, every part.",
+        amavis="@keep_decoded_original_maps",
     )
 
 
@@ -158,11 +172,70 @@ class Spamd:
 
 
 @dataclass(frozen=True, slots=True)
+class Parts:
+    """Taking messages apart, and what becomes UNCHECKED by it. Section ``[checks.parts]``."""
+
+    enabled: bool = setting(True, "Report as unchecked what is ambiguous, encrypted, over a limit or broken.")
+    max_depth: int = setting(40, "MIME parts in MIME parts are looked into so deep.", minimum=2, maximum=200)
+    max_parts: int = setting(1000, "MIME parts that are looked into.", minimum=10, maximum=100000)
+    max_part_header_bytes: int = setting(
+        262144, "Octets of one part's header section that are read.", minimum=1024, maximum=16777216
+    )
+    max_archive_depth: int = setting(
+        14, "Archives in archives are opened so deep.", amavis="$MAXLEVELS", minimum=1, maximum=100
+    )
+    max_members: int = setting(
+        1500, "Members of archives that are looked into.", amavis="$MAXFILES", minimum=1, maximum=100000
+    )
+    max_unpacked_bytes: int = setting(
+        104857600, "Octets that may come out of archives.", amavis="$MAX_EXPANSION_QUOTA", minimum=65536
+    )
+    cpu_seconds: int = setting(10, "Processor time for opening one attachment.", minimum=1, maximum=600)
+    memory_bytes: int = setting(536870912, "Address space for opening one attachment.", minimum=134217728)
+    processes: int = setting(
+        4, "Attachments that one worker opens at the same time, each in a sealed process.", minimum=1, maximum=256
+    )
+    password_attempts: int = setting(
+        0, "Passwords tried on what is encrypted: passwords, then words of the mail; 0: none.", minimum=0, maximum=1000
+    )
+    passwords: tuple[str, ...] = setting((), "Passwords tried before the words of the mail.", secret=True)
+    on_failure: OnFailure = setting(ON_FAILURE_VIRUS, "tempfail or pass when a message could not be taken apart.")
+
+
+@dataclass(frozen=True, slots=True)
+class Banned:
+    """Banned names and types; the rules are in ``[[banned.NAME]]``. Section ``[checks.banned]``."""
+
+    enabled: bool = setting(True, "Look for banned names and types.")
+    on_failure: OnFailure = setting(ON_FAILURE_VIRUS, "tempfail or pass when names and types could not be looked at.")
+
+
+@dataclass(frozen=True, slots=True)
+class BadHeader:
+    """Broken header sections. Section ``[checks.bad_header]``."""
+
+    enabled: bool = setting(True, "Look for header sections that are not as RFC 5322 has them.")
+    mime: bool = setting(True, "MIME structure that is broken.", amavis="$allowed_header_tests{mime}")
+    non_ascii: bool = setting(True, "Octets over 127, but for valid UTF-8.", amavis="$allowed_header_tests{8bit}")
+    utf8: bool = setting(False, "Valid UTF-8 counts as well.", amavis="$allowed_header_tests{utf8}")
+    control: bool = setting(True, "Control characters.", amavis="$allowed_header_tests{control}")
+    blank_fold: bool = setting(True, "Folded lines of blanks only.", amavis="$allowed_header_tests{empty}")
+    long: bool = setting(True, "Lines over 998 octets.", amavis="$allowed_header_tests{long}")
+    syntax: bool = setting(True, "Field names that are none.", amavis="$allowed_header_tests{syntax}")
+    missing: bool = setting(True, "No Date or no From.", amavis="$allowed_header_tests{missing}")
+    duplicate: bool = setting(True, "A field twice that may stand once.", amavis="$allowed_header_tests{multiple}")
+    many_from: bool = setting(True, "Several From fields, or several addresses in one.")
+
+
+@dataclass(frozen=True, slots=True)
 class Checks:
     """The scanners. Sections ``[checks.NAME]``."""
 
     clamd: Clamd = field(default_factory=Clamd)
     spamd: Spamd = field(default_factory=Spamd)
+    parts: Parts = field(default_factory=Parts)
+    banned: Banned = field(default_factory=Banned)
+    bad_header: BadHeader = field(default_factory=BadHeader)
 
 
 @dataclass(frozen=True, slots=True)

@@ -68,6 +68,14 @@ class Finding:
     """What the spam check said about learning: ``no``, ``ham``, ``unavailable`` …"""
     on_failure: Destiny = Destiny.TEMPFAIL
     """For FAILED only: what the check's setting ``on_failure`` wants for this traffic."""
+    part: str = ""
+    """Placement of the part that it is about; empty: the whole message."""
+    rule: str = ""
+    """Title of the rule that matched."""
+    rules: tuple[str, ...] | None = None
+    """Holds for recipients with these ``banned_rules`` only; None: for everybody."""
+    destiny: Destiny | None = None
+    """What the rule itself says shall become of the message; None: what the policy says."""
     server: str = ""
     """Which server answered, for the evidence."""
     seconds: float = 0.0

@@ -30,6 +30,11 @@ class Policy:
         "What becomes of a message that could not be looked into: encrypted, over a scanner's limits.",
         amavis="%final_destiny_maps_by_ccat{+CC_UNCHECKED}",
     )
+    ambiguous_destiny: Destiny = setting(
+        Destiny.REJECT,
+        "What becomes of a message that mail programs may read in different ways, to hide something in one of them.",
+        amavis="CC_UNCHECKED,3",
+    )
     forged_destiny: Destiny = setting(Destiny.REJECT, "What becomes of a message whose From domain says it is forged.")
     spam_destiny: Destiny = setting(
         Destiny.REJECT, "What becomes of a message at or above the kill level.", amavis="$final_spam_destiny"
@@ -39,6 +44,12 @@ class Policy:
     )
     oversized_destiny: Destiny = setting(
         Destiny.REJECT, "What becomes of a message over the recipient's size limit.", amavis="CC_OVERSIZED"
+    )
+
+    banned_rules: tuple[str, ...] = setting(
+        ("DEFAULT",),
+        "Sets of rules about names and types, asked in this order; a closer entry's sets come before these.",
+        amavis="@banned_filename_maps",
     )
 
     virus_lover: bool = setting(False, "Deliver infected mail, marked.", amavis="@virus_lovers_maps")
