@@ -11,11 +11,12 @@ from collections.abc import Iterable, Sequence
 
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category, Finding
+from milterguard.core.part import Flag
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import Decision, Judged, Keep, Outcome
 
 _SEVERITY = (Destiny.PASS, Destiny.TEMPFAIL, Destiny.DISCARD, Destiny.REJECT)
-"""From mild to severe, for ``mixed_recipients = "strictest"``."""
+"""From mild to severe, for findings of one category and for ``mixed_recipients = "strictest"``."""
 
 
 def decide(findings: Sequence[Finding], judged: Sequence[Judged], *, mixed: Mixed) -> Decision:
@@ -40,7 +41,7 @@ def decide(findings: Sequence[Finding], judged: Sequence[Judged], *, mixed: Mixe
 def judge(findings: Iterable[Finding], judged: Judged) -> Outcome:
     """Return what one recipient would get if the message were for him alone."""
     policy = judged.policy
-    relevant = [finding for finding in findings if not _is_bypassed(finding, policy)]
+    relevant = [finding for finding in findings if _is_relevant(finding, policy)]
     score = None if policy.bypass_spam_checks else _total_score(relevant)
     categories = {finding.category for finding in relevant} | spam_categories(score, policy) | {Category.CLEAN}
     blocking = _blocking_category(categories, relevant, policy)
@@ -106,6 +107,11 @@ def _reaches(score: float | None, level: float | None, *, unset: bool = False) -
     return score is not None and score >= level
 
 
+def _is_relevant(finding: Finding, policy: Policy) -> bool:
+    """Whether a finding is about this recipient: found by his rules, by a check that he does not bypass."""
+    return finding.rules in (None, policy.banned_rules) and not _is_bypassed(finding, policy)
+
+
 def _is_bypassed(finding: Finding, policy: Policy) -> bool:
     if finding.category is Category.FAILED or finding.score is not None:
         # A failed check, or points, belong to the kind of check that a recipient may bypass.
@@ -114,7 +120,13 @@ def _is_bypassed(finding: Finding, policy: Policy) -> bool:
 
 
 def _bypasses_kind(check: str, policy: Policy) -> bool:
-    return {"clamd": policy.bypass_virus_checks, "spamd": policy.bypass_spam_checks}.get(check, False)
+    return {
+        "clamd": policy.bypass_virus_checks,
+        "spamd": policy.bypass_spam_checks,
+        "parts": policy.bypass_virus_checks and policy.bypass_banned_checks,
+        "banned": policy.bypass_banned_checks,
+        "bad_header": policy.bypass_header_checks,
+    }.get(check, False)
 
 
 def _total_score(findings: Iterable[Finding]) -> float | None:
@@ -131,10 +143,21 @@ def _blocking_category(categories: Iterable[Category], findings: Iterable[Findin
 
 
 def _destiny(category: Category, findings: Iterable[Finding], policy: Policy) -> Destiny:
-    if category is not Category.FAILED:
+    """Return what becomes of a message of that category: the severest answer, where its findings differ."""
+    mine = [finding for finding in findings if finding.category is category]
+    if category is Category.FAILED:
+        return Destiny.TEMPFAIL if any(each.on_failure is Destiny.TEMPFAIL for each in mine) else Destiny.PASS
+    if policy.loves(category) or not mine:
         return policy.destiny(category)
-    failures = {finding.on_failure for finding in findings if finding.category is Category.FAILED}
-    return Destiny.TEMPFAIL if Destiny.TEMPFAIL in failures else Destiny.PASS
+    return max((_destiny_of(finding, policy) for finding in mine), key=_SEVERITY.index)
+
+
+def _destiny_of(finding: Finding, policy: Policy) -> Destiny:
+    if finding.category is Category.BANNED and finding.destiny is not None:
+        return finding.destiny
+    if finding.category is Category.UNCHECKED and finding.minor == Flag.AMBIGUOUS:
+        return policy.ambiguous_destiny
+    return policy.destiny(finding.category)
 
 
 def _removed(outcomes: Sequence[Outcome]) -> tuple[str, ...]:

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milterguard.core.decide import agree, decide, is_settled, judge, spam_categories
+from milterguard.core.decide import agree, decide, is_settled, is_wanted, judge, spam_categories
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category, Finding
 from milterguard.core.policy import Policy
@@ -17,6 +17,7 @@ from tests.core.build import CLEAN, ENCRYPTED, NO_CLAMD, VIRUS, judged, points
 
 PASS, TEMPFAIL, DISCARD, REJECT = Destiny.PASS, Destiny.TEMPFAIL, Destiny.DISCARD, Destiny.REJECT
 NO_SPAMD = Finding("spamd", Category.FAILED, "timeout", on_failure=PASS)
+AMBIGUOUS = Finding("parts", Category.UNCHECKED, "ambiguous", "two boundaries")
 LOVES_SPAM = judged("lover@example.com", policy=Policy(spam_lover=True))
 
 
@@ -33,6 +34,8 @@ def decided(*findings: Finding, to: tuple[Judged, ...] = (judged(),), mixed: Mix
         ((CLEAN, points(6.899)), PASS, Category.SPAMMY),
         ((CLEAN, points(6.199)), PASS, Category.CLEAN),
         ((ENCRYPTED, points(0)), PASS, Category.UNCHECKED),
+        ((AMBIGUOUS,), REJECT, Category.UNCHECKED),
+        ((ENCRYPTED, AMBIGUOUS), REJECT, Category.UNCHECKED),
         ((NO_CLAMD, points(0)), TEMPFAIL, Category.FAILED),
         ((NO_CLAMD, points(9)), REJECT, Category.SPAM),
         ((NO_CLAMD, points(6.5)), TEMPFAIL, Category.FAILED),
@@ -92,6 +95,72 @@ def test_a_bypassed_check_gives_no_category_at_all() -> None:
     virus = Policy(bypass_virus_checks=True)
     for finding in (VIRUS, ENCRYPTED, NO_CLAMD):
         assert judge((finding,), judged(policy=virus)).category is Category.CLEAN
+
+
+def test_what_fails_or_is_found_belongs_to_the_kind_that_a_recipient_may_bypass() -> None:
+    """A failure of a check is nothing to whoever bypasses its kind; taking apart serves viruses and names both."""
+    for check, policy in (
+        ("banned", Policy(bypass_banned_checks=True)),
+        ("bad_header", Policy(bypass_header_checks=True)),
+        ("parts", Policy(bypass_virus_checks=True, bypass_banned_checks=True)),
+    ):
+        failed = Finding(check, Category.FAILED)
+        assert judge((failed,), judged(policy=policy)).category is Category.CLEAN
+        assert not is_wanted(check, (judged(policy=policy),))
+        assert judge((failed,), judged()).destiny is TEMPFAIL
+    for half in (Policy(bypass_virus_checks=True), Policy(bypass_banned_checks=True)):
+        assert is_wanted("parts", (judged(policy=half),))
+        assert judge((Finding("parts", Category.FAILED),), judged(policy=half)).destiny is TEMPFAIL
+
+
+def test_what_rules_found_holds_for_those_who_have_them() -> None:
+    """A finding of other sets, or of the same in another order, is nothing to a recipient; one of nobody's is."""
+    ours = judged(policy=Policy(banned_rules=("ALLOW", "DEFAULT")))
+    for rules, category in (
+        (("ALLOW", "DEFAULT"), Category.BANNED),
+        (("DEFAULT", "ALLOW"), Category.CLEAN),
+        (("DEFAULT",), Category.CLEAN),
+        (None, Category.BANNED),
+    ):
+        assert judge((Finding("banned", Category.BANNED, rules=rules),), ours).category is category
+
+
+@pytest.mark.parametrize(
+    ("rules", "policy", "destiny"),
+    [
+        ((PASS,), Policy(), PASS),
+        ((PASS, None), Policy(), REJECT),
+        ((None, DISCARD), Policy(banned_destiny=PASS), DISCARD),
+        ((TEMPFAIL, DISCARD), Policy(), DISCARD),
+        ((REJECT, DISCARD), Policy(), REJECT),
+        ((REJECT,), Policy(banned_lover=True), PASS),
+        ((REJECT,), Policy(bypass_banned_checks=True), PASS),
+    ],
+)
+def test_a_rule_may_have_a_destiny_of_its_own(
+    rules: tuple[Destiny | None, ...], policy: Policy, destiny: Destiny
+) -> None:
+    """It takes the place of banned_destiny, the severest of several holds, and a lover gets the mail all the same."""
+    found = [Finding("banned", Category.BANNED, destiny=each) for each in rules]
+    for order in permutations(found):
+        assert judge(order, judged(policy=policy)).destiny is destiny
+
+
+@pytest.mark.parametrize(
+    ("minors", "policy", "destiny"),
+    [
+        (("ambiguous",), Policy(ambiguous_destiny=DISCARD, unchecked_destiny=REJECT), DISCARD),
+        (("encrypted",), Policy(ambiguous_destiny=DISCARD), PASS),
+        (("ambiguous", "encrypted"), Policy(ambiguous_destiny=DISCARD), DISCARD),
+        (("ambiguous", "encrypted"), Policy(ambiguous_destiny=DISCARD, unchecked_destiny=REJECT), REJECT),
+        (("ambiguous",), Policy(unchecked_lover=True), PASS),
+    ],
+)
+def test_what_is_ambiguous_has_a_destiny_of_its_own(minors: tuple[str, ...], policy: Policy, destiny: Destiny) -> None:
+    """All other kinds of UNCHECKED share one, and the severest of those present holds."""
+    found = [Finding("parts", Category.UNCHECKED, minor) for minor in minors]
+    for order in permutations(found):
+        assert judge(order, judged(policy=policy)).destiny is destiny
 
 
 def test_points_of_several_checks_add_up() -> None:
@@ -190,6 +259,8 @@ def test_an_infection_that_blocks_everybody_settles_the_message() -> None:
 # --- what holds for every policy and every finding ------------------------------------------------
 
 _destinies = st.sampled_from(list(Destiny))
+_rule_sets = st.sampled_from([("DEFAULT",), ("ALLOW", "DEFAULT")])
+_minors = st.sampled_from(["", "ambiguous", "encrypted"])
 _levels = st.none() | st.floats(-10, 20)
 _categories = st.lists(st.sampled_from(list(Category)), max_size=3).map(tuple)
 policies = st.builds(
@@ -197,14 +268,18 @@ policies = st.builds(
     virus_destiny=_destinies,
     banned_destiny=_destinies,
     unchecked_destiny=_destinies,
+    ambiguous_destiny=_destinies,
+    banned_rules=_rule_sets,
     forged_destiny=_destinies,
     spam_destiny=_destinies,
     bad_header_destiny=_destinies,
     oversized_destiny=_destinies,
     virus_lover=st.booleans(),
+    banned_lover=st.booleans(),
     spam_lover=st.booleans(),
     unchecked_lover=st.booleans(),
     bypass_virus_checks=st.booleans(),
+    bypass_banned_checks=st.booleans(),
     bypass_spam_checks=st.booleans(),
     spam_tag_level=_levels,
     spam_tag2_level=_levels,
@@ -217,8 +292,11 @@ policies = st.builds(
 findings = st.lists(
     st.builds(
         Finding,
-        check=st.sampled_from(["clamd", "spamd", "other"]),
+        check=st.sampled_from(["clamd", "spamd", "banned", "parts", "other"]),
         category=st.sampled_from(list(Category)),
+        minor=_minors,
+        rules=st.none() | _rule_sets,
+        destiny=st.none() | _destinies,
         score=st.none() | st.floats(0, 20),
         on_failure=st.sampled_from([PASS, TEMPFAIL]),
     ),
@@ -277,12 +355,22 @@ def test_nobody_gets_what_his_policy_blocks(found: list[Finding], to: list[Judge
         assert staying <= passing
 
 
-@given(findings, recipients, st.sampled_from(list(Category)))
+added = st.builds(
+    Finding,
+    check=st.just("other"),
+    category=st.sampled_from(list(Category)),
+    minor=_minors,
+    rules=st.none() | _rule_sets,
+    destiny=st.none() | _destinies,
+)
+
+
+@given(findings, recipients, added)
 def test_one_more_finding_never_delivers_what_was_blocked(
-    found: list[Finding], to: list[Judged], category: Category
+    found: list[Finding], to: list[Judged], finding: Finding
 ) -> None:
     """Adding a finding never turns a blocked recipient into one who gets the mail."""
-    more = [*found, Finding("other", category)]
+    more = [*found, finding]
     for each in to:
         if judge(found, each).destiny is not PASS:
             assert judge(more, each).destiny is not PASS
