@@ -121,7 +121,7 @@ class Guard:
         running = None
         if released is None:
             running = self._scan.begin(
-                message, deadline - reserve, is_wanted=lambda check: is_wanted(check, tuple(judged))
+                message, deadline - reserve, judged=judged, is_wanted=lambda check: is_wanted(check, tuple(judged))
             )
         return Job(message, tuple(judged), deadline=deadline, started=started, running=running, release=released)
 
@@ -216,6 +216,7 @@ class Guard:
             ),
             quarantined_as=location,
             skipped=scanned.skipped,
+            tree=scanned.tree,
         )
 
     def _own_findings(self, message: Message) -> tuple[Finding, ...]:
@@ -236,7 +237,8 @@ class Guard:
 
     def _not_stored(self, job: Job, decision: Decision, scanned: Scanned) -> Verdict:
         refused = replace(decision, answer=Destiny.TEMPFAIL, removed=(), keep=None)
-        return Verdict(refused, scanned.findings, reply=reply.not_stored(job.message.mail_id), skipped=scanned.skipped)
+        told = reply.not_stored(job.message.mail_id)
+        return Verdict(refused, scanned.findings, reply=told, skipped=scanned.skipped, tree=scanned.tree)
 
     # --- released mail -----------------------------------------------------------------------
 

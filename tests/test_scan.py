@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from milterguard.checks.base import Budget
+from milterguard.checks.base import Budget, Inside
 from milterguard.config.settings import OnFailure
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category, Finding
@@ -28,7 +28,7 @@ class Doing:
         self._run = run
         self.is_closed = False
 
-    def run(self, message: Message, budget: Budget) -> Findings:
+    def run(self, message: Message, budget: Budget, inside: Inside) -> Findings:
         return self._run(message, budget)
 
     def close(self) -> None:

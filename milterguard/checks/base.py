@@ -76,6 +76,14 @@ class Inside(Protocol):
         ...
 
 
+class NothingInside:
+    """For a message that is known to have no parts worth looking at: a probe's."""
+
+    def opened(self, budget: Budget) -> Opened:
+        del budget
+        return Opened()
+
+
 class Check(Protocol):
     """One scanner. Shared by all messages of a worker, so it keeps no state of a message."""
 
@@ -107,4 +115,20 @@ class PartCheck(Protocol):
 
     def judge(self, message: Message, judged: Sequence[Judged], opened: Opened) -> tuple[Finding, ...]:
         """Return what was found; nothing when there is nothing to say. Computes only: no waiting, no I/O."""
+        ...
+
+
+class Opener(Protocol):
+    """Who takes messages apart. Shared by all messages of a worker."""
+
+    def open(self, message: Message, budget: Budget) -> Opened:
+        """Return the parts of a message, waiting until its content has arrived.
+
+        What cannot be looked into is told by flags of its parts. Raises ContentError when the octets
+        are gone, CheckError when nothing can be said at all.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give back processes and sockets. Called once, when no message is in work any more."""
         ...

@@ -5,6 +5,9 @@ The stream starts with the fields that our MTA is about to write: without them c
 recognise many messages as mail and finds nothing in them (D4). Clean is the literal ``stream: OK``
 after the whole message was given; everything else is a virus, UNCHECKED, or no answer at all.
 
+clamd reads MIME in one way, and cannot open every archive. So it also gets, each on its own, the
+decoded octets that it may not have seen in the message (D5, ``scan_parts``).
+
 *Source:* clamd(8) INSTREAM; clamd.conf(5) StreamMaxLength, AlertExceedsMax, AlertEncrypted.
 
 *Errors:* CheckUnavailable, CheckTimeout, CheckError as ``servers`` says; CheckError too when the
@@ -15,22 +18,26 @@ import re
 import time
 from collections.abc import Callable, Generator, Iterator
 from contextlib import closing, contextmanager
+from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
 from typing import cast
 
-from milterguard.checks.base import Budget
+from milterguard.checks.base import Budget, Inside
 from milterguard.checks.clamd_client import AnyClamd, Garbled, client
 from milterguard.checks.servers import ServerFailure, Servers, Turn, too_slow
-from milterguard.config.settings import Clamd
+from milterguard.config.settings import Clamd, ScanParts
 from milterguard.config.socket import SocketKind, SocketSpec
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message, blocks
 from milterguard.core.text import printable
 from milterguard.core.trace import relay_fields
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable, ContentError
+from milterguard.unpack.opened import Leaf
 
 NAME = "clamd"
+Stream = Callable[[], Iterator[bytes]]
+"""Gives the octets to scan, from the first, each time it is called."""
 
 _BLOCK = 65536
 
@@ -54,27 +61,55 @@ class ClamdCheck:
         self._settings = settings
         self._servers = Servers(NAME, settings.sockets, retry_seconds=settings.retry_seconds, kinds=kinds)
 
-    def run(self, message: Message, budget: Budget) -> tuple[Finding, ...]:
-        """Return one finding: CLEAN, VIRUS or UNCHECKED. Raises CheckError."""
-        began = time.monotonic()
-
-        def ask(turn: Turn) -> Finding:
-            category, minor, detail = _Scan(self._settings, message, budget, turn=turn).run()
-            seconds = time.monotonic() - began
-            return Finding(NAME, category, minor=minor, detail=detail, server=turn.name, seconds=seconds)
-
-        return (self._servers.ask(ask, budget),)
+    def run(self, message: Message, budget: Budget, inside: Inside) -> tuple[Finding, ...]:
+        """Return a finding about the whole message: CLEAN, VIRUS or UNCHECKED, then about parts. Raises CheckError."""
+        prefix = relay_fields(message)
+        whole = self._asked(partial(_whole, message, prefix, budget), budget)
+        if whole.category is Category.VIRUS:
+            return (whole,)
+        opened = inside.opened(budget)
+        found: dict[tuple[Category, str], Finding] = {(whole.category, whole.detail): whole}
+        for leaf in opened.leaves:
+            if self._is_wanted(leaf, whole):
+                finding = self._asked(leaf.blocks, budget)
+                if finding.category is not Category.CLEAN:
+                    placed = replace(finding, part=opened.tree[leaf.index].placement)
+                    found.setdefault((finding.category, finding.detail), placed)
+                if finding.category is Category.VIRUS:
+                    break
+        return tuple(found.values())
 
     def close(self) -> None:
         """Nothing is kept between messages."""
 
+    def _asked(self, stream: Stream, budget: Budget) -> Finding:
+        began = time.monotonic()
+
+        def ask(turn: Turn) -> Finding:
+            category, minor, detail = _Scan(self._settings, stream, budget, turn=turn).run()
+            seconds = time.monotonic() - began
+            return Finding(NAME, category, minor=minor, detail=detail, server=turn.name, seconds=seconds)
+
+        return self._servers.ask(ask, budget)
+
+    def _is_wanted(self, leaf: Leaf, whole: Finding) -> bool:
+        """Whether a part is scanned on its own; all are, when clamd gave up somewhere in the message."""
+        which = self._settings.scan_parts
+        is_given_up = whole.category is Category.UNCHECKED
+        is_asked_for = which is ScanParts.ALWAYS or (which is ScanParts.ATTACHMENTS and leaf.is_attachment)
+        return leaf.is_suspect or is_given_up or is_asked_for
+
+
+def _whole(message: Message, prefix: bytes, budget: Budget) -> Iterator[bytes]:
+    return blocks(message, prefix, deadline=budget.deadline, stop=lambda: budget.is_cancelled)
+
 
 class _Scan:
-    """One message given to one clamd."""
+    """One stream given to one clamd."""
 
-    def __init__(self, settings: Clamd, message: Message, budget: Budget, *, turn: Turn) -> None:
+    def __init__(self, settings: Clamd, stream: Stream, budget: Budget, *, turn: Turn) -> None:
         self._settings = settings
-        self._message = message
+        self._stream = stream
         self._budget = budget
         self._turn = turn
 
@@ -92,9 +127,8 @@ class _Scan:
             return _judged(self._reply(clamd), is_complete=is_complete)
 
     def _give(self, clamd: AnyClamd) -> bool:
-        """Stream the message; False when clamd hung up or answered before it had everything."""
-        prefix = relay_fields(self._message)
-        stream = blocks(self._message, prefix, deadline=self._budget.deadline, stop=lambda: self._budget.is_cancelled)
+        """Stream the octets; False when clamd hung up or answered before it had everything."""
+        stream = self._stream()
         clamd.begin()
         with closing(cast("Generator[bytes, None, None]", stream)):
             while block := self._next(stream):

@@ -23,7 +23,7 @@ from aiospamc.exceptions import AIOSpamcConnectionFailed, ClientException, Timeo
 from aiospamc.requests import Request
 from aiospamc.responses import Response, ResponseException
 
-from milterguard.checks.base import Budget
+from milterguard.checks.base import Budget, Inside
 from milterguard.checks.servers import ServerFailure, Servers, Turn, too_slow
 from milterguard.checks.spamd_client import LoopThread, client
 from milterguard.checks.spamd_report import is_points, parse_report
@@ -68,8 +68,9 @@ class SpamdCheck:
         self._clients = _clients(self._servers.specs, settings)
         self._loop = LoopThread()
 
-    def run(self, message: Message, budget: Budget) -> tuple[Finding, ...]:
+    def run(self, message: Message, budget: Budget, inside: Inside) -> tuple[Finding, ...]:
         """Return one CLEAN finding with score and tests. Raises CheckError."""
+        del inside  # spamd reads MIME by itself
         began = time.monotonic()
         sample = _sampled(message, budget, self._settings.max_scan_bytes)
 

@@ -16,6 +16,7 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from itertools import chain
+from mmap import ACCESS_READ, mmap
 from typing import BinaryIO
 
 from milterguard.cli.status import CommandError, Status
@@ -38,6 +39,10 @@ class FileContent:
     def open(self, *, deadline: float | None = None) -> "FileReader":
         del deadline  # everything has arrived
         return FileReader(self._descriptor)
+
+    def whole(self, *, deadline: float | None = None) -> bytes | mmap:
+        del deadline
+        return mmap(self._descriptor, 0, access=ACCESS_READ) if self.size else b""
 
 
 class FileReader:

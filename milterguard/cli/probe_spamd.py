@@ -5,7 +5,7 @@ import io
 import time
 from dataclasses import replace
 
-from milterguard.checks.base import Budget
+from milterguard.checks.base import Budget, NothingInside
 from milterguard.checks.spamd import SpamdCheck, ping
 from milterguard.cli.probe import Row, Rows, State, gtube
 from milterguard.config.settings import Spamd
@@ -56,7 +56,7 @@ def _finding_rows(subject: str, finding: Finding) -> Rows:
 def _asked(settings: Spamd, timeout: float) -> Finding:
     check = SpamdCheck(settings)
     try:
-        return check.run(_message(), Budget(time.monotonic() + timeout))[0]
+        return check.run(_message(), Budget(time.monotonic() + timeout), NothingInside())[0]
     finally:
         check.close()
 
@@ -82,3 +82,7 @@ class _Octets:
     def open(self, *, deadline: float | None = None) -> io.BytesIO:
         del deadline
         return io.BytesIO(self._octets)
+
+    def whole(self, *, deadline: float | None = None) -> bytes:
+        del deadline
+        return self._octets

@@ -7,6 +7,7 @@ space, folds as LF).
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from mmap import mmap
 from typing import Protocol
 
 from milterguard.core.envelope import Envelope
@@ -36,6 +37,13 @@ class Content(Protocol):
 
     def open(self, *, deadline: float | None = None) -> Reader:
         """Return a reader at octet 0; ``deadline`` is on the monotonic clock."""
+        ...
+
+    def whole(self, *, deadline: float | None = None) -> bytes | mmap:
+        """Return all octets, once they have arrived: in memory when few, else as a map of the file.
+
+        Stays valid after the content itself is given up. Raises ContentError like ``Reader.read``.
+        """
         ...
 
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Recipient
 from milterguard.core.finding import Category, Finding
+from milterguard.core.part import Tree
 from milterguard.core.policy import Policy
 
 
@@ -144,6 +145,8 @@ class Verdict:
     """Location of the kept copy, relative to the quarantine's root."""
     skipped: tuple[str, ...] = ()
     """Checks that were not waited for, because an infection had decided."""
+    tree: Tree = ()
+    """The message's parts, where it was taken apart."""
     released: str = ""
     """Id of the quarantined message that this one gives back; empty for all other mail."""
 

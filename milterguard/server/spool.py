@@ -14,7 +14,9 @@ import os
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from enum import StrEnum
+from mmap import ACCESS_READ, mmap
 
 from milterguard.errors import ContentError
 
@@ -107,6 +109,19 @@ class Spool:
             self._readers += 1
         return SpoolReader(self, deadline)
 
+    def whole(self, *, deadline: float | None = None) -> bytes | mmap:
+        """Return all octets once the last has arrived; a map outlives the spool. Raises ContentError."""
+        with self._changed:
+            self._wait_until(lambda: self._is_finished, deadline)
+            if self._is_released:
+                raise ContentError("the message has been answered")
+            if self._file is None:
+                return bytes(self._memory)
+            try:
+                return mmap(self._file, 0, access=ACCESS_READ)
+            except (OSError, ValueError) as error:
+                raise ContentError(f"spool: {error}") from error
+
     # --- for the writer ----------------------------------------------------------------------
 
     def _append(self, chunk: bytes) -> None:
@@ -136,7 +151,7 @@ class Spool:
     def read_at(self, position: int, size: int, *, deadline: float | None) -> bytes:
         """Return octets at a position, waiting for them; empty at the end. Raises ContentError."""
         with self._changed:
-            self._wait_for_more_than(position, deadline)
+            self._wait_until(lambda: self._readable > position or self._is_finished, deadline)
             size = min(size, self._readable - position)
             if self._file is None:
                 return bytes(self._memory[position : position + size])
@@ -155,12 +170,9 @@ class Spool:
             self._readers -= 1
             self._close_if_unused()
 
-    def _wait_for_more_than(self, position: int, deadline: float | None) -> None:
-        def is_over() -> bool:
-            return self._trouble is not None or self._readable > position or self._is_finished
-
+    def _wait_until(self, is_there: Callable[[], bool], deadline: float | None) -> None:
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not self._changed.wait_for(is_over, timeout):
+        if not self._changed.wait_for(lambda: self._trouble is not None or is_there(), timeout):
             raise ContentError("the content did not arrive in time")
         if self._trouble is not None:
             raise ContentError(f"spool: {self._trouble.value}")

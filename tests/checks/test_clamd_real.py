@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from milterguard.checks.base import Budget
+from milterguard.checks.base import Budget, NothingInside
 from milterguard.checks.clamd import ClamdCheck, ping, scan_octets, signature_age, version
 from milterguard.config import settings
 from milterguard.config.socket import SocketSpec
@@ -30,7 +30,7 @@ def check(*sockets: str, timeout_seconds: float = 20.0) -> ClamdCheck:
 
 
 def run(asked: ClamdCheck, about: Message) -> Finding:
-    (finding,) = asked.run(about, Budget(time.monotonic() + 60))
+    (finding,) = asked.run(about, Budget(time.monotonic() + 60), NothingInside())
     return finding
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from milterguard.checks.base import Budget, Check
+from milterguard.checks.base import Budget, Check, NothingInside
 from milterguard.checks.clamd import ClamdCheck
 from milterguard.checks.servers import ServerFailure, Servers, Turn
 from milterguard.checks.spamd import SpamdCheck
@@ -41,7 +41,7 @@ def without_descriptors() -> Iterator[None]:
 
 
 def run(check: Check) -> Category:
-    (finding,) = check.run(message(), Budget(time.monotonic() + 20))
+    (finding,) = check.run(message(), Budget(time.monotonic() + 20), NothingInside())
     return finding.category
 
 

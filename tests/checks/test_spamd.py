@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from milterguard.checks.base import Budget
+from milterguard.checks.base import Budget, NothingInside
 from milterguard.checks.spamd import SpamdCheck, ping
 from milterguard.config.settings import Spamd
 from milterguard.config.socket import SocketSpec
@@ -53,7 +53,7 @@ def budget(seconds: float = 20.0) -> Budget:
 
 
 def run(asked: SpamdCheck, about: Message | None = None, *, within: Budget | None = None) -> Finding:
-    (finding,) = asked.run(about or message(), within or budget())
+    (finding,) = asked.run(about or message(), within or budget(), NothingInside())
     return finding
 
 

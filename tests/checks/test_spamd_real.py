@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from milterguard.checks.base import Budget
+from milterguard.checks.base import Budget, NothingInside
 from milterguard.checks.spamd import SpamdCheck, ping
 from milterguard.config import settings
 from milterguard.config.socket import SocketSpec
@@ -34,7 +34,7 @@ def check(socket: str, *, timeout_seconds: float = 30.0, max_scan_bytes: int = 5
 
 
 def run(asked: SpamdCheck, about: Message) -> Finding:
-    (finding,) = asked.run(about, Budget(time.monotonic() + 60))
+    (finding,) = asked.run(about, Budget(time.monotonic() + 60), NothingInside())
     return finding
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from milterguard.checks.base import Budget
+from milterguard.checks.base import Budget, NothingInside
 from milterguard.checks.spamd import SpamdCheck, ping
 from milterguard.config.settings import Spamd
 from milterguard.config.socket import SocketSpec
@@ -49,7 +49,7 @@ def test_message_is_given_over_tls(certificate: Certificate) -> None:
         assert server.socket.startswith("tls:")
         check = SpamdCheck(settings(server.socket, str(certificate.file)))
         try:
-            (finding,) = check.run(message(body=b"x" * 400_000), Budget(time.monotonic() + 20))
+            (finding,) = check.run(message(body=b"x" * 400_000), Budget(time.monotonic() + 20), NothingInside())
         finally:
             check.close()
         assert len(server.content) > 400_000
@@ -62,7 +62,7 @@ def test_stranger_gets_no_mail(certificate: Certificate) -> None:
         check = SpamdCheck(settings(server.socket, ""))
         try:
             with pytest.raises(CheckUnavailable, match=r"(?i)certificate"):
-                check.run(message(), Budget(time.monotonic() + 20))
+                check.run(message(), Budget(time.monotonic() + 20), NothingInside())
         finally:
             check.close()
         assert not server.content
@@ -75,7 +75,7 @@ def test_broken_spamd_behind_tls_fails(certificate: Certificate, name: str) -> N
         check = SpamdCheck(settings(server.socket, str(certificate.file)))
         try:
             with pytest.raises(CheckError):
-                check.run(message(), Budget(time.monotonic() + 0.5))
+                check.run(message(), Budget(time.monotonic() + 0.5), NothingInside())
         finally:
             check.close()
 

@@ -21,6 +21,9 @@ class Octets:
     def open(self, *, deadline: float | None = None) -> "OctetsReader":
         return OctetsReader(self._octets)
 
+    def whole(self, *, deadline: float | None = None) -> bytes:
+        return self._octets
+
 
 class OctetsReader:
     def __init__(self, octets: bytes) -> None:

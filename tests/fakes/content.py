@@ -45,6 +45,13 @@ class Arriving:
             self.open_readers += 1
         return ArrivingReader(self, deadline)
 
+    def whole(self, *, deadline: float | None = None) -> bytes:
+        reader = self.open(deadline=deadline)
+        try:
+            return b"".join(iter(lambda: reader.read(65536), b""))
+        finally:
+            reader.close()
+
     def read(self, offset: int, size: int, deadline: float | None) -> bytes:
         with self.changed:
             while len(self._octets) <= offset and not self._is_complete and not self._trouble:

@@ -21,7 +21,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from milterguard.checks.base import Budget
+from milterguard.checks.base import Budget, Inside
 from milterguard.config.settings import OnFailure, Server, Settings
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Recipient, Traffic
@@ -43,7 +43,7 @@ class Says:
 
     name = "says"
 
-    def run(self, message: Message, budget: Budget) -> tuple[Finding, ...]:
+    def run(self, message: Message, budget: Budget, inside: Inside) -> tuple[Finding, ...]:
         finding = Finding(self.name, Category.CLEAN, "", "")
         for word in message.first(b"X-Say").decode().split():
             verb, _, argument = word.partition(":")
