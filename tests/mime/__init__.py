@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Tests of the checks: fakes for what each can be told, the real scanners for what they do tell."""
+"""Tests of the MIME walker: goldens, mail that nobody here wrote, properties, time."""
