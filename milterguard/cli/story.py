@@ -27,6 +27,7 @@ def tell(document: Document) -> None:
     show.say(f"Message {document.get('mail_id', '?')} was {verdict_words(document)}")
     headed()
     show.pairs(_facts(document), indent="  ")
+    _tell_parts(document)
     _tell_findings(document)
     _tell_recipients(document)
     _tell_effects(document)
@@ -130,6 +131,47 @@ def _tell_findings(document: Document) -> None:
             )
     for name in document.get("skipped") or []:
         show.say(f"not checked by {name}: an infection had decided before it answered")
+
+
+def _tell_parts(document: Document) -> None:
+    """Draw the tree of parts, each with what was found about it below its line."""
+    parts = _list(document, "parts")
+    if not parts:
+        return
+    headed("What is in it")
+    about: dict[str, list[str]] = {}
+    for each in _list(document, "findings"):
+        if each.get("part") and each.get("category") != "clean":
+            about.setdefault(str(each["part"]), []).append(_about(each))
+    width = max(len(str(each.get("placement"))) for each in parts)
+    for each in parts:
+        placement = str(each.get("placement", "?"))
+        show.say(f"  {placement:<{width}}  {_part_words(each)}")
+        for words in about.get(placement, []):
+            show.say(f"  {'':<{width}}  └ {words}")
+    if document.get("parts_left_out"):
+        show.say(f"  and {document['parts_left_out']} more")
+
+
+def _about(finding: Document) -> str:
+    words = [finding.get("category"), finding.get("minor"), finding.get("detail")]
+    rule = f"rule “{finding['rule']}”" if finding.get("rule") else ""
+    return f"{finding.get('check')}: " + ", ".join(str(word) for word in (*words, rule) if word)
+
+
+def _part_words(part: Document) -> str:
+    """Return ``application/zip, “a.zip”, zip, 1.2 kB, sha256 ab12cd34…, encrypted, as boundary Y``."""
+    size, digest = part.get("size"), str(part.get("sha256") or "")
+    words = [
+        " or ".join(part.get("types") or []),
+        " ".join(f"“{name}”" for name in part.get("names") or []),
+        " ".join(f".{kind}" for kind in part.get("kinds") or []),
+        show.octets(size) if isinstance(size, int) else "",
+        f"sha256 {digest[:12]}…" if digest else "",
+        *(flag.upper() for flag in part.get("flags") or []),
+        f"read as {part['reading']}" if part.get("reading") else "",
+    ]
+    return ", ".join(word for word in words if word) or "-"
 
 
 def _category(finding: Document) -> str:

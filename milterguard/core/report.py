@@ -11,6 +11,7 @@ from typing import Any
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Envelope, Traffic
 from milterguard.core.finding import Category, Finding
+from milterguard.core.part import Part
 from milterguard.core.reply import category_words
 from milterguard.core.score import score_text
 from milterguard.core.text import printable
@@ -18,6 +19,9 @@ from milterguard.core.verdict import ChangeField, Edit, Outcome, RemoveField, Re
 
 EVIDENCE_VERSION = 1
 _ADDRESS_LIMIT = 320
+_MOST_PARTS = 300
+_MOST_NAMES = 8
+_NAME_LIMIT = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,6 +178,8 @@ def evidence(record: Record) -> dict[str, Any]:
         "tls": record.envelope.client.tls,
         "daemon": record.envelope.client.daemon,
         "findings": [_finding(each) for each in verdict.findings],
+        "parts": [_part(each) for each in verdict.tree[:_MOST_PARTS]],
+        "parts_left_out": max(0, len(verdict.tree) - _MOST_PARTS),
         "skipped": list(verdict.skipped),
         "outcomes": [_outcome(each) for each in verdict.decision.outcomes],
         "kept_for": list(verdict.decision.keep.recipients) if verdict.decision.keep else [],
@@ -191,8 +197,27 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "tests": [[name, points] for name, points in finding.tests],
         "autolearn": finding.autolearn,
         "on_failure": finding.on_failure.value if finding.category is Category.FAILED else None,
+        "part": finding.part,
+        "rule": finding.rule,
+        "rules": None if finding.rules is None else list(finding.rules),
+        "destiny": finding.destiny.value if finding.destiny else None,
         "server": finding.server,
         "seconds": round(finding.seconds, 4),
+    }
+
+
+def _part(part: Part) -> dict[str, Any]:
+    """Return a part as plain values, its names made fit to be shown."""
+    return {
+        "placement": part.placement,
+        "types": [printable(each, _NAME_LIMIT) for each in part.types[:_MOST_NAMES]],
+        "names": [printable(each, _NAME_LIMIT) for each in part.names[:_MOST_NAMES]],
+        "kinds": list(part.kinds),
+        "size": part.size,
+        "sha256": part.digest,
+        "flags": sorted(part.flags),
+        "detail": printable(part.detail),
+        "reading": printable(part.reading),
     }
 
 
