@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The walk through a message: an iterative one, bounded in everything, that follows every reading.
+
+The parts of all readings stand in one tree: what only some programs see is a child, with a ``reading``, of the part
+in which they see it. Offsets go into the octets handed in, which need not lie in memory.
+
+*Source:* RFC 2045, 2046. *Errors:* none; limits and oddities are ``Problem``s.
+"""
+
+from milterguard.core.part import Flag
+from milterguard.mime import decode, delimiter, multipart
+from milterguard.mime.ambiguity import Construct
+from milterguard.mime.declaration import Declaration, declare
+from milterguard.mime.entity import Entity, Limits, Walked
+from milterguard.mime.header import Header, has_fields, read
+from milterguard.mime.octets import Octets
+from milterguard.mime.walk import Span, Task, Walk
+
+__all__ = ["Entity", "Limits", "Walked", "walk"]
+
+_FIRST_LOOK = 4096
+"""Octets in which the end of a part's header is expected."""
+_LEAF_MESSAGES = frozenset(
+    f"message/{name}"
+    for name in (
+        "delivery-status",
+        "disposition-notification",
+        "feedback-report",
+        "tracking-status",
+        "global-delivery-status",
+        "global-disposition-notification",
+        "global-headers",
+        "imdn+xml",
+        "http",
+        "sip",
+        "sipfrag",
+    )
+)
+_SHOWN = frozenset({"text/plain", "text/html"})
+
+
+def walk(header: bytes, body: Octets, limits: Limits = Limits()) -> Walked:  # noqa: B008 - frozen
+    """Return everything that a mail program may find in a message. Never raises.
+
+    ``header`` is the message's own header section with CRLF line ends, ``body`` what follows its blank line.
+    """
+    state = Walk(body, limits)
+    _message(state, header)
+    while state.tasks:
+        _task(state, state.tasks.pop())
+    if state.is_ambiguous:
+        _carve(state)
+    return state.result()
+
+
+def _carve(state: Walk) -> None:
+    """Add every base64 block of an ambiguous message as a leaf of its own."""
+    body = state.sources[0]
+    for start, end in decode.carved(body, 0, len(body)):
+        if state.leaf(0, Span(0, start, end), reading="carved", encoding="base64") < 0:
+            break
+
+
+def _message(state: Walk, header: bytes) -> None:
+    limit = state.limits.header_bytes
+    task = Task(-1, state.number(-1), Span(0, 0, len(state.sources[0])), 0)
+    if len(header) > limit:
+        state.note(Construct.TOO_LONG_HEADER, task.placement)
+    found = read(header[:limit], is_whole=True)
+    _part(state, task, found, task.span)
+
+
+def _task(state: Walk, task: Task) -> None:
+    if task.is_undivided or task.depth > state.limits.depth:
+        _undivided(state, task)
+    elif task.boundaries:
+        index = state.add(Entity(task.placement, task.parent, reading=task.reading, is_suspect=True))
+        multipart.divide(state, index, task, Declaration(boundaries=task.boundaries), task.span)
+    else:
+        header = _header(state, task.span)
+        if header is None:
+            state.note(Construct.TOO_LONG_HEADER, task.placement)
+            _undivided(state, task)
+        else:
+            _part(state, task, header, Span(task.span.source, task.span.start + header.end, task.span.end))
+
+
+def _undivided(state: Walk, task: Task) -> None:
+    if not task.is_undivided:
+        state.note(Construct.TOO_DEEP, task.placement)
+    span = task.span
+    state.add(
+        Entity(
+            task.placement,
+            task.parent,
+            reading=task.reading,
+            is_leaf=True,
+            is_suspect=True,
+            source=span.source,
+            start=span.start,
+            end=span.end,
+        )
+    )
+
+
+def _header(state: Walk, span: Span) -> Header | None:
+    """Return the header at the start of a range, None when it is too long."""
+    octets = state.sources[span.source]
+    limit = state.limits.header_bytes
+    found = read(octets[span.start : min(span.end, span.start + _FIRST_LOOK)])
+    if not found.is_ended and span.end - span.start > _FIRST_LOOK:
+        found = read(octets[span.start : min(span.end, span.start + limit)])
+        if not found.is_ended and found.end >= limit:
+            return None
+    return found
+
+
+def _part(state: Walk, task: Task, header: Header, body: Span) -> None:
+    """Look at a part of which the header is read."""
+    declared = declare(header.fields, task.default)
+    state.declared.update(declared.boundaries)
+    for word in (*header.oddities, *declared.oddities):
+        state.note(word, task.placement)
+    is_suspect = task.is_suspect or bool(header.oddities or declared.oddities)
+    has_multipart = any(kind.startswith("multipart/") for kind in declared.types)
+    has_message = any(_is_message(kind) for kind in declared.types)
+    if not (has_multipart or has_message):
+        index = _leaf(state, task, declared, body, is_suspect=is_suspect)
+        _alternatives(state, index, task, header, body)
+        return
+    has_leaf = not all(kind.startswith("multipart/") or _is_message(kind) for kind in declared.types)
+    index = state.add(
+        Entity(
+            task.placement,
+            task.parent,
+            declared.types,
+            declared.names,
+            task.reading,
+            is_leaf=has_leaf,
+            is_suspect=is_suspect,
+            flags=_flags(declared.types),
+            source=body.source,
+            start=body.start,
+            end=body.end,
+        )
+    )
+    _alternatives(state, index, task, header, body)
+    spans = _decoded(state, index, declared, body)
+    for span in spans:
+        encoded = span is not body
+        inner = Task(index, task.placement, span, task.depth, is_suspect=is_suspect or encoded, reading=task.reading)
+        if has_message:
+            _nested(state, index, inner)
+        if has_multipart:
+            multipart.divide(state, index, inner, declared, span)
+
+
+def _is_message(kind: str) -> bool:
+    return kind.startswith("message/") and kind not in _LEAF_MESSAGES
+
+
+def _flags(types: tuple[str, ...]) -> frozenset[Flag]:
+    found = set()
+    if "message/partial" in types:
+        found.add(Flag.FRAGMENT)
+    if "message/external-body" in types:
+        found.add(Flag.EXTERNAL)
+    return frozenset(found)
+
+
+def _alternatives(state: Walk, index: int, task: Task, header: Header, body: Span) -> None:
+    """Push what the body is for programs that let it begin elsewhere, or the header go on."""
+    octets = state.sources[body.source]
+    entity = state.entities[index]
+    if header.other_end >= 0 and task.parent >= 0 and state.room():
+        start = body.start - header.end + header.other_end
+        span = Span(body.source, start, body.end)
+        words = "header cut short"
+        state.tasks.append(
+            Task(index, state.number(index), span, task.depth + 1, reading=words, is_suspect=True, is_undivided=True)
+        )
+    if not any(_is_message(kind) for kind in entity.types) and "text/rfc822-headers" not in entity.types:
+        first = octets[body.start : min(body.end, body.start + 200)]
+        if has_fields(first) and state.room():
+            state.note(Construct.FIELDS_AFTER_HEADER, entity.placement)
+            start = body.start + len(first) - len(first.lstrip(b"\r\n"))
+            span = Span(body.source, start, body.end)
+            words = "fields after the header"
+            state.tasks.append(Task(index, state.number(index), span, task.depth + 1, reading=words, is_suspect=True))
+
+
+def _nested(state: Walk, index: int, inner: Task) -> None:
+    """Push the message that a message part carries."""
+    if inner.span.start < inner.span.end:
+        task = Task(index, state.number(index), inner.span, inner.depth + 1, is_suspect=inner.is_suspect)
+        state.tasks.append(task)
+
+
+def _decoded(state: Walk, index: int, declared: Declaration, body: Span) -> list[Span]:
+    """Return the octets of a multipart or message in every encoding that it is declared in."""
+    spans = [body] if "identity" in declared.encodings else []
+    for encoding in declared.encodings:
+        if encoding == "identity":
+            continue
+        placement = state.entities[index].placement
+        if not spans and _is_plain(state, declared, body):
+            state.note(Construct.ENCODED_AND_PLAIN, placement)
+            spans.append(body)
+        octets = _decode(state, body, encoding, placement)
+        if octets:
+            state.note(Construct.ENCODED_COMPOSITE, placement)
+            spans.append(state.keep(octets))
+    return spans or [body]
+
+
+def _is_plain(state: Walk, declared: Declaration, body: Span) -> bool:
+    """Return whether an encoded container can also be read without decoding it."""
+    octets = state.sources[body.source]
+    for boundary in declared.boundaries:
+        if state.may_scan(body) and delimiter.split(octets, boundary, body.start, end=body.end, allowance=100).parts:
+            return True
+    return not declared.boundaries and read(octets[body.start : min(body.end, body.start + _FIRST_LOOK)]).end > 0
+
+
+def _decode(state: Walk, body: Span, encoding: str, placement: str) -> bytes:
+    """Return the decoded octets of a container, by the book; cut where the limit is."""
+    left = state.may_decode()
+    blocks: list[bytes] = []
+    for block in decode.decodings(state.sources[body.source], body.start, body.end, encoding)[0].blocks():
+        if left < len(block):
+            state.note(Construct.TOO_MUCH, placement)
+            break
+        left -= len(block)
+        blocks.append(block)
+    return b"".join(blocks)
+
+
+def _leaf(state: Walk, task: Task, declared: Declaration, body: Span, *, is_suspect: bool) -> int:
+    """Add a leaf in every encoding, and what else may stand in it."""
+    is_shown = set(declared.types) <= _SHOWN and not declared.names and not declared.is_attachment
+    index = -1
+    for encoding in declared.encodings:
+        found = decode.decodings(state.sources[body.source], body.start, body.end, encoding)
+        for number, decoding in enumerate(found):
+            is_first = index < 0
+            if not is_first and not state.room():
+                state.note(Construct.TOO_MANY_PARTS, task.placement)
+                break
+            above = task.parent if task.parent >= 0 else index
+            if decoding.is_odd and number:
+                state.note(Construct.ODD_CONTENT, task.placement)
+            added = state.add(
+                Entity(
+                    task.placement if is_first else state.number(above),
+                    above,
+                    declared.types,
+                    declared.names,
+                    decoding.reading or (task.reading if is_first else encoding),
+                    is_leaf=True,
+                    is_text=is_shown and is_first,
+                    is_suspect=is_suspect or not is_first or decoding.is_odd,
+                    flags=_flags(declared.types),
+                    source=body.source,
+                    start=body.start,
+                    end=body.end,
+                    encoding=encoding,
+                    decoding=number,
+                )
+            )
+            index = added if is_first else index
+    _inside(state, index, task, body)
+    return index
+
+
+def _inside(state: Walk, index: int, task: Task, body: Span) -> None:
+    """Look for parts and files in what is declared a leaf."""
+    entity = state.entities[index]
+    multipart.undeclared(state, index, task, body)
+    if entity.encoding == "identity" and (entity.is_text or entity.types[0].startswith("text/")):
+        for found in decode.embedded(state.sources[body.source], body.start, body.end):
+            span = Span(body.source, found.start, found.end)
+            if state.leaf(index, span, reading="in a text", encoding=found.encoding, name=found.name) < 0:
+                break

@@ -1,0 +1,127 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""The state of one walk: what was found, what is still to be looked at, and what may yet be spent."""
+
+from dataclasses import dataclass, replace
+
+from milterguard.core.part import Flag, Problem
+from milterguard.mime.ambiguity import Construct, problem
+from milterguard.mime.entity import Entity, Limits, Walked
+from milterguard.mime.octets import Octets
+
+_MAX_PROBLEMS = 100
+_FREE_OCTETS = 1 << 20
+"""Scanned beyond the multiple of the message's size: small messages may be gone through often."""
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """A range of octets of one source."""
+
+    source: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """A range to be looked into."""
+
+    parent: int
+    placement: str
+    span: Span
+    depth: int
+    default: str = "text/plain"
+    reading: str = ""
+    is_suspect: bool = False
+    is_undivided: bool = False
+    """It stands as a leaf as it is: over the limits, or a text outside of the parts."""
+    boundaries: tuple[bytes, ...] = ()
+    """It is no part with a header, but the body of a multipart with these boundaries."""
+
+
+class Walk:
+    """Collects entities and problems, and grants what the limits allow."""
+
+    def __init__(self, body: Octets, limits: Limits) -> None:
+        self.limits = limits
+        self.sources: list[Octets] = [body]
+        self.tasks: list[Task] = []
+        self.entities: list[Entity] = []
+        self._counts: list[int] = []
+        self._problems: dict[tuple[Flag | None, str], Problem] = {}
+        self._promised = 0
+        self._scannable = limits.rescans * len(body) + _FREE_OCTETS * 64
+        self._decodable = limits.decoded_bytes
+        self.delimiters = limits.delimiters
+        self.is_ambiguous = False
+        self.declared: set[bytes] = set()
+        """Boundaries that some part declares."""
+
+    def note(self, word: str, placement: str) -> None:
+        """Keep a construct, the first place where it was seen only."""
+        found = problem(word, placement)
+        if len(self._problems) < _MAX_PROBLEMS:
+            self._problems.setdefault((found.flag, found.detail), found)
+        self.is_ambiguous |= found.flag is Flag.AMBIGUOUS
+
+    def room(self) -> int:
+        """Return how many more parts may stand in the tree."""
+        return max(0, self.limits.parts - self._promised)
+
+    def may_scan(self, span: Span) -> bool:
+        """Return whether a range may be gone through once more, and count it."""
+        self._scannable -= span.end - span.start
+        return self._scannable >= 0
+
+    def may_decode(self) -> int:
+        """Return how many more octets may be decoded into memory."""
+        return self._decodable
+
+    def keep(self, octets: bytes) -> Span:
+        """Take decoded octets as a new source."""
+        self._decodable -= len(octets)
+        self._scannable += self.limits.rescans * len(octets)
+        self.sources.append(octets)
+        return Span(len(self.sources) - 1, 0, len(octets))
+
+    def number(self, parent: int) -> str:
+        """Return the placement of the next child."""
+        self._promised += 1
+        if parent < 0:
+            return "1"
+        self._counts[parent] += 1
+        return f"{self.entities[parent].placement}/{self._counts[parent]}"
+
+    def add(self, entity: Entity) -> int:
+        """Put an entity into the tree and return its index."""
+        self.entities.append(entity)
+        self._counts.append(0)
+        return len(self.entities) - 1
+
+    def leaf(self, parent: int, span: Span, *, reading: str, encoding: str = "identity", name: str = "") -> int:
+        """Add a leaf that only some programs see; beyond the limit of parts it is left out and -1 returned."""
+        if not self.room():
+            self.note(Construct.TOO_MANY_PARTS, self.entities[parent].placement)
+            return -1
+        return self.add(
+            Entity(
+                self.number(parent),
+                parent,
+                names=(name,) if name else (),
+                reading=reading,
+                is_leaf=True,
+                is_suspect=True,
+                source=span.source,
+                start=span.start,
+                end=span.end,
+                encoding=encoding,
+            )
+        )
+
+    def flag(self, index: int, *flags: Flag) -> None:
+        """Add flags to an entity."""
+        self.entities[index] = replace(self.entities[index], flags=self.entities[index].flags | frozenset(flags))
+
+    def result(self) -> Walked:
+        """Return what was found."""
+        return Walked(tuple(self.entities), tuple(self._problems.values()), tuple(self.sources))
