@@ -18,12 +18,11 @@ _OVERLAP = 8192
 _MAX_LONGER = 16
 _REST = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _UNDECLARED = re.compile(
-    rb"(?:\A|[\r\n])[ \t]{0,8}--([^\r\n]{1,200}?)[ \t]*(?:\r\n|\n|\r)"
+    rb"--(?<=[\r\n \t]--)([^\r\n]{1,200}+)(?:\r\n|\n|\r)"
     rb"(?:[!-9;-~]{1,76}:?[^\r\n]{0,990}(?:\r\n|\n|\r)|[ \t][^\r\n]{0,990}(?:\r\n|\n|\r)){0,4}?"
-    rb"[^a-z\r\n]{0,4}content[-_ ]{0,2}(?:type|transfer|disposition)[^\r\n:]{0,40}:",
-    re.IGNORECASE,
+    rb"(?i:[^a-z\r\n]{0,4}content[-_ ]{0,2}(?:type|transfer|disposition)[^\r\n:]{0,40}:)"
 )
-_DASHED = re.compile(rb"(?:\A|[\r\n])[ \t]{0,8}--([^\r\n]{1,200}?)[ \t]*(?=[\r\n])")
+_DASHED = re.compile(rb"--(?<=[\r\n \t]--)([^\r\n]{1,200}+)(?=[\r\n])")
 
 
 @dataclass(slots=True)
@@ -161,12 +160,21 @@ def _search(pattern: re.Pattern[bytes], octets: Octets, start: int, *, end: int,
     position = start
     while position < end and len(found) < most:
         stop = min(end, position + _WINDOW)
-        first = max(start, position - 1)
-        window = octets[first : min(end, stop + _OVERLAP)]
+        window = octets[position : min(end, stop + _OVERLAP)]
         if b"--" in window:
+            before = octets[position - 16 : position] if position > start else b"\n"
+            window = before + window
             for match in pattern.finditer(window):
-                found.setdefault(match[1].removesuffix(b"--") or match[1])
+                if _begins_line(window, match.start()):
+                    text = match[1].rstrip(b" \t")
+                    found.setdefault(text.removesuffix(b"--") or text)
                 if len(found) >= most:
                     break
         position = stop
+    found.pop(b"", None)
     return tuple(found)
+
+
+def _begins_line(window: bytes, place: int) -> bool:
+    before = window[max(0, place - 9) : place].rstrip(b" \t")
+    return before[-1:] in (b"\n", b"\r") and bool(before)
