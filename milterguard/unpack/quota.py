@@ -2,8 +2,8 @@
 """How much may still come out of one leaf: members, octets and depth, shared by everything inside it.
 
 The limits are the request's, and an eighth of them comes on top for what stands beside a thing that was
-cut short: without it a bomb in front would hide its neighbours. Of that eighth each thing gets at most a
-quarter of the rest, so that the whole stays bounded.
+cut short: without it a bomb in front would hide its neighbours. Of that eighth each thing gets a part only,
+on each level anew, so that the whole stays bounded.
 
 *Source:* amavis ``$MAXLEVELS``, ``$MAXFILES``, ``$MAX_EXPANSION_QUOTA``.
 
@@ -79,8 +79,10 @@ class _Count:
         return max(0, self._limit + self._reserve - self._taken)
 
     def share(self) -> "_Count":
-        """A count for one thing: the rest of the limit itself, or a quarter of the reserve once that is more."""
-        return _Count(max(self._limit - self._taken, (self.room + 3) // 4), self._complaint, reserve=0)
+        """A count for one thing: the rest of the limit itself; once that is taken, an eighth of the reserve."""
+        if (rest := self._limit - self._taken) > 0:
+            return _Count(rest, self._complaint, reserve=self._reserve // 2)
+        return _Count((self.room + 7) // 8, self._complaint, reserve=self.room // 8)
 
     def take(self, number: int) -> None:
         self._taken += number
