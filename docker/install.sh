@@ -17,7 +17,7 @@ set -euo pipefail
 readonly SOURCE=$(cd "$(dirname "$0")/.." && pwd)
 readonly LOCK=$SOURCE/tests/requirements.lock
 readonly BUILD_PACKAGES="gcc libc6-dev libmilter-dev"
-readonly RUN_PACKAGES="libmilter1.0.1"
+readonly RUN_PACKAGES="libmilter1.0.1 libarchive13 libmagic1"
 is_dry=no
 
 fail() {

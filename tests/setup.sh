@@ -19,6 +19,8 @@ readonly POLICY_MARK="# Put here by milterguard's tests/setup.sh for the time of
 readonly DAEMON_PACKAGES="postfix clamav-daemon spamassassin spamd"
 readonly TEST_PACKAGES="procps openssl systemd util-linux mount"
 readonly BUILD_PACKAGES="libmilter-dev gcc libc6-dev make ca-certificates"
+readonly LIBRARIES="libarchive13 libmagic1"
+readonly ARCHIVERS="clamav-testfiles 7zip arj cpio genisoimage lz4 lzop ncompress rpm xz-utils zstd"
 readonly LISTS_FRESH_HOURS=24
 
 say() { echo "setup: $*"; }
@@ -203,7 +205,7 @@ if grep -qsF "$POLICY_MARK" "$POLICY" || [ -e "$POLICY_SAVED" ]; then
     free_services
 fi
 # shellcheck disable=SC2086 # lists of words
-install_packages $DAEMON_PACKAGES $TEST_PACKAGES $BUILD_PACKAGES
+install_packages $DAEMON_PACKAGES $LIBRARIES $TEST_PACKAGES $ARCHIVERS $BUILD_PACKAGES
 if is_venv_ready; then
     say "everything is there"
 else
