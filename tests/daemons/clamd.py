@@ -7,7 +7,7 @@ from pathlib import Path
 from tests.daemons.address import connect, inet
 from tests.daemons.folder import free_port, socket_path
 from tests.daemons.process import Daemon
-from tests.daemons.sample import EICAR, EICAR_NAME
+from tests.daemons.sample import CLAMAV_DIGEST, CLAMAV_NAME, EICAR, EICAR_NAME
 
 PROGRAM = Path("/usr/sbin/clamd")
 MACHINE_DATABASE = Path("/var/lib/clamav")
@@ -37,7 +37,7 @@ class Clamd(Daemon):
     def prepare(self) -> None:
         database = self.folder / "signatures" if self.eicar_only else MACHINE_DATABASE
         if self.eicar_only:
-            write_eicar_signatures(database)
+            write_signatures(database)
         (self.folder / "scratch").mkdir(exist_ok=True)
         options = {
             "Foreground": "yes",
@@ -92,12 +92,13 @@ class Clamd(Daemon):
         return {"TCPSocket": port, "TCPAddr": host}
 
 
-def write_eicar_signatures(folder: Path) -> None:
-    """A database that knows the EICAR test file: by its digest, and its text anywhere in any file."""
+def write_signatures(folder: Path) -> None:
+    """A database that knows two test files: EICAR, by digest and by its text anywhere, and ClamAV's, by digest."""
     folder.mkdir(exist_ok=True)
     folder.joinpath("eicar.ndb").write_text(f"{EICAR_NAME}:0:*:{EICAR.hex()}\n")
     digest = hashlib.md5(EICAR, usedforsecurity=False).hexdigest()
     folder.joinpath("eicar.hdb").write_text(f"{digest}:{len(EICAR)}:{EICAR_NAME}\n")
+    folder.joinpath("test.hdb").write_text(f"{CLAMAV_DIGEST}:{CLAMAV_NAME}\n")
 
 
 def _has_signatures(folder: Path) -> bool:

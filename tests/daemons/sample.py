@@ -7,6 +7,9 @@
 EICAR = b"X5O!P%@AP[4\\PZX54(P^)7CC)7}" + b"$EICAR-STANDARD-ANTIVIRUS-TEST-FILE!$H+H*"
 EICAR_NAME = "Eicar-Test-Signature"
 """What our private clamd calls it, with `.UNOFFICIAL` behind: the signature is not from ClamAV's own set."""
+CLAMAV_NAME = "Clamav-Test-File"
+CLAMAV_DIGEST = "aa15bcf478d165efd2065190eb473bcb:544"
+"""MD5 and size of clam.exe, the harmless program in all of Debian's clamav-testfiles."""
 GTUBE = b"XJS*C4JDBQADN1.NSBN3*2IDNEN*" + b"GTUBE-STANDARD-ANTI-UBE-TEST-EMAIL*C.34X"
 
 POINTS = {"6-5": 6.5, "5-0": 5.0, "3-0": 3.0, "20-0": 20.0, "minus-1": -1.0}
