@@ -32,6 +32,7 @@ OPENABLE = frozenset(
 _PLAIN = bytes(octet for octet in range(256) if octet >= 32 or octet in b"\t\n\r\f\b\x1b") + b"\x1a"
 _ASCII = bytes(octet for octet in _PLAIN if octet < 127)
 _ZIP_END = b"PK\x05\x06"
+_ZIP_BEARERS = (b"MZ", b"\xff\xd8", b"GI", b"\x89P")
 _MARK = {b"\xff\xfe": "utf-16-le", b"\xfe\xff": "utf-16-be"}
 _HTML = re.compile(
     rb"\s*(?:<!--.{0,512}?-->\s*)?<(?:!doctype\s+html|html|head|body|title|script|style|table|iframe|meta|h1|a\s+href"
@@ -151,7 +152,7 @@ def _by_offset(head: bytes) -> Iterator[str]:
 
 
 def _by_end(head: bytes, tail: bytes) -> Iterator[str]:
-    if head[:2] == b"PK" or _ends_as_zip(tail):
+    if head[:2] == b"PK" or _ends_as_zip(head, tail):
         yield "zip"
         yield from _zip(head, tail)
     if tail.startswith(b"koly", len(tail) - 512):
@@ -162,13 +163,17 @@ def _by_end(head: bytes, tail: bytes) -> Iterator[str]:
         yield from _compound(tail, ())
 
 
-def _ends_as_zip(tail: bytes) -> bool:
-    """The end record's comment reaches to the end, or nothing much follows: not so a zip stored in a tar."""
+def _ends_as_zip(head: bytes, tail: bytes) -> bool:
+    """The end record's comment reaches to the end: not so where a zip is only stored inside a tar.
+
+    Behind a picture or a program more may follow, since programs that look for the record skip it.
+    """
     start = tail.rfind(_ZIP_END)
     if start < 0 or len(tail) < start + 22:
         return False
-    end = start + 22 + int.from_bytes(tail[start + 20 : start + 22], "little")
-    return end >= len(tail) or not is_text(tail[end:]) and tail[end:].strip(b"\x00") != b""
+    if head[:2] in _ZIP_BEARERS:
+        return True
+    return start + 22 + int.from_bytes(tail[start + 20 : start + 22], "little") >= len(tail)
 
 
 def _zip(head: bytes, tail: bytes) -> Iterator[str]:

@@ -27,6 +27,11 @@ BLOCK_BYTES = 65536
 class Undecodable(Exception):  # noqa: N818
     """It is of a kind that we open, and could not be opened; the text is the detail."""
 
+    def __init__(self, detail: str, flag: Flag = Flag.UNDECODABLE) -> None:
+        """``flag`` is another one where the reason is better known, such as ENCRYPTED."""
+        super().__init__(detail)
+        self.flag = flag
+
 
 class Source:
     """Seekable octets behind a descriptor, with what is known of them. All text is hostile."""
@@ -91,8 +96,6 @@ class Child:
     """Why it is flagged, short."""
     is_hidden: bool = False
     """clamd does not reach these octets in the whole message: decrypted, carved, an odd encoding."""
-    is_listed: bool = False
-    """Only its name is told, when the limits allow no more than that; ``blocks`` is None."""
 
 
 @dataclass(frozen=True, slots=True)

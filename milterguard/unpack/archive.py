@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Members of archives, by libarchive: 7z, ar, cab, cpio, deb, iso, lha, rar, rpm, tar, warc, xar, zip; and what
+single compressed files hold.
+
+A compressed tar is looked into in two steps, as one thing in another. What stands behind a member that
+was not read to its end is reached only where that costs little: in zip and tar, not in a solid 7z.
+
+*Errors:* Undecodable with libarchive's words; a broken member is flagged by itself and the next one tried.
+"""
+
+import mmap
+import re
+from collections.abc import Iterator
+
+from libarchive.exception import ArchiveError
+
+from milterguard.core.part import Flag
+from milterguard.unpack import rar
+from milterguard.unpack.libarchive_door import FILTERS, FORMATS, Entry, Reader, is_fatal, text_of
+from milterguard.unpack.quota import OverLimits, Quota
+from milterguard.unpack.source import Child, Find, Note, Source, Undecodable
+
+COMPRESSIONS = frozenset({"gz", "bz2", "xz", "zst", "lz4", "lz", "lzma", "Z", "uue"})
+ARCHIVES = frozenset({"zip", "7z", "rar", "tar", "cpio", "rpm", "deb", "a", "cab", "lha", "iso", "udf", "xar", "warc"})
+_SELF_EXTRACTING = ("7zip", "cab", "rar", "rar5", "zip")
+_STEP_FREE = frozenset({"zip", "tar", "cpio", "deb", "a", "iso", "udf", "warc"})
+"""Kinds in which the next member is found without decompressing this one."""
+_SUFFIX = re.compile(r"\.(gz|tgz|taz|bz2|tbz2?|xz|txz|lzma|tlz|zst|tzst|lz4|lz|Z|z|uue?|b64)$")
+_TAR_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$")
+_MAX_BROKEN = 50
+"""After that many broken headers there is no point in going on."""
+
+
+def look(source: Source, quota: Quota) -> Iterator[Find]:
+    """Yield the members of an archive."""
+    if "rar" in source.kinds:
+        yield from rar.notes(source)
+    formats = FORMATS if not ARCHIVES.isdisjoint(source.kinds) else _SELF_EXTRACTING
+    filters = ("rpm", *FILTERS) if "rpm" in source.kinds else ()
+    with _mapped(source) as octets:
+        password = _password(source, octets, quota) if source.passwords else None
+        with Reader(octets, formats=formats, filters=filters) as reader:
+            yield from _members(source, reader, quota, password=password)
+
+
+def look_compressed(source: Source, _quota: Quota) -> Iterator[Find]:
+    """Yield the one thing that a compressed file holds."""
+    with _mapped(source) as octets, Reader(octets, formats=("raw",), filters=FILTERS) as reader:
+        try:
+            reader.open()
+            entry = reader.next()
+        except ArchiveError as error:
+            raise Undecodable(text_of(error)) from error
+        if entry is None:
+            raise Undecodable("nothing in it")
+        stored = () if entry.raw_name in (b"data", b"") else readings(entry.raw_name)
+        yield Child(names=tuple(dict.fromkeys([*stored, *_uncompressed(source.names)])), blocks=_blocks(reader))
+
+
+def readings(raw: bytes, *, is_zip: bool = False) -> tuple[str, ...]:
+    """Return every way to read a name: UTF-8, the DOS code page of zip, Latin-1."""
+    if raw.isascii():
+        return (raw.decode("ascii"),)
+    codecs = ("utf-8", "cp437", "latin-1") if is_zip else ("utf-8", "latin-1")
+    found = []
+    for codec in codecs:
+        try:
+            found.append(raw.decode(codec))
+        except UnicodeDecodeError:
+            continue
+    return tuple(dict.fromkeys(found))
+
+
+def _mapped(source: Source) -> mmap.mmap:
+    """A private mapping: ctypes takes only memory that it might write to."""
+    if not source.size:
+        raise Undecodable("nothing in it")
+    return mmap.mmap(source.descriptor, source.size, access=mmap.ACCESS_COPY)
+
+
+def _members(source: Source, reader: Reader, quota: Quota, *, password: str | None) -> Iterator[Find]:
+    _open(source, reader, password)
+    is_step_free = not _STEP_FREE.isdisjoint(source.kinds) and "rar" not in source.kinds
+    is_told = False
+    while (entry := _next(reader)) is not None:
+        if Flag.ENCRYPTED in entry.flags and not is_told:
+            is_told = True
+            yield _encrypted_note(password)
+        child = _child(source, entry, reader, password=password)
+        yield child
+        if child.blocks is not None and not is_step_free:
+            _skip(reader, entry, quota)
+    if reader.has_encrypted and not is_told:
+        yield Note(frozenset({Flag.ENCRYPTED}), "encrypted")
+
+
+def _open(source: Source, reader: Reader, password: str | None) -> None:
+    try:
+        reader.open((password,) if password is not None else ())
+    except ArchiveError as error:
+        if ARCHIVES.isdisjoint(source.kinds):
+            return  # a program like any other, which carries no archive
+        raise Undecodable(text_of(error)) from error
+
+
+def _next(reader: Reader) -> Entry | None:
+    """The next entry whose header can be read."""
+    for _ in range(_MAX_BROKEN):
+        try:
+            return reader.next()
+        except ArchiveError as error:
+            if reader.has_encrypted or "ncrypt" in text_of(error):
+                raise Undecodable("its list is encrypted", Flag.ENCRYPTED) from error
+            if is_fatal(error):
+                raise Undecodable(text_of(error)) from error
+    raise Undecodable("too many broken members")
+
+
+def _child(source: Source, entry: Entry, reader: Reader, *, password: str | None) -> Child:
+    names = readings(entry.raw_name, is_zip="zip" in source.kinds)
+    if entry.wide_name and entry.wide_name not in names:
+        names += (entry.wide_name,)
+    flags, detail = entry.flags, ""
+    can_read = entry.is_file
+    if Flag.ENCRYPTED in flags:
+        can_read = can_read and password is not None
+        flags |= {Flag.MAIL_PASSWORD} if can_read else frozenset()
+        detail = "opened with a password" if can_read else "encrypted"
+    return Child(
+        names=names,
+        blocks=_blocks(reader) if can_read else None,
+        size=entry.size,
+        flags=flags,
+        detail=detail,
+        is_hidden=Flag.MAIL_PASSWORD in flags,
+    )
+
+
+def _encrypted_note(password: str | None) -> Note:
+    if password is None:
+        return Note(frozenset({Flag.ENCRYPTED}), "encrypted")
+    return Note(frozenset({Flag.ENCRYPTED, Flag.MAIL_PASSWORD}), "opened with a password")
+
+
+def _blocks(reader: Reader) -> Iterator[bytes]:
+    try:
+        yield from reader.blocks()
+    except ArchiveError as error:
+        raise Undecodable(text_of(error)) from error
+
+
+def _skip(reader: Reader, entry: Entry, quota: Quota) -> None:
+    """Read the rest of a member where the next one cannot be had otherwise; that counts as well."""
+    if entry.size is not None and entry.size > quota.room:
+        raise OverLimits("a member is larger than the limit")
+    try:
+        for block in reader.blocks():
+            quota.take(len(block))
+    except ArchiveError:
+        return  # the member was flagged when it was read
+
+
+def _password(source: Source, octets: mmap.mmap, quota: Quota) -> str | None:
+    """The first password that really opens the first encrypted member."""
+    for password in source.passwords:
+        with Reader(octets, formats=("zip",), filters=()) as reader:
+            try:
+                reader.open((password,))
+                while (entry := reader.next()) is not None:
+                    if Flag.ENCRYPTED in entry.flags and entry.is_file:
+                        for block in reader.blocks():
+                            quota.take(len(block))
+                        return password
+                return None  # nothing is encrypted
+            except ArchiveError:
+                continue
+    return None
+
+
+def _uncompressed(names: tuple[str, ...]) -> Iterator[str]:
+    """What the content is called, as gunzip would."""
+    for name in names:
+        if (tar := _TAR_SUFFIX.sub(".tar", name)) != name:
+            yield tar
+        else:
+            yield _SUFFIX.sub("", name)
