@@ -16,6 +16,7 @@ def main() -> None:
     parser.add_argument("--socket", required=True)
     parser.add_argument("--clamd", default="")
     parser.add_argument("--spamd", default="")
+    parser.add_argument("--closed", action="store_true", help="do not take messages apart")
     options = parser.parse_args()
     folder: Path = options.folder
     (folder / "state").mkdir(parents=True, exist_ok=True)
@@ -44,6 +45,7 @@ def _settings(folder: Path, options: argparse.Namespace) -> toml.Table:
             "spamd": {"sockets": [f"unix:{options.spamd}"], "max_scan_bytes": 512000}
             if options.spamd
             else {"enabled": False},
+            **({name: {"enabled": False} for name in ("parts", "banned", "bad_header")} if options.closed else {}),
         },
         "policy": {"spam_kill_level": 15.0},
         "store": {"url": f"sqlite:///{folder / 'milterguard.db'}"},
