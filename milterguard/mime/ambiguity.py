@@ -73,7 +73,7 @@ _UNTIDY = frozenset(
         Construct.NOT_CLOSED,
         Construct.NO_DELIMITER,
         Construct.UNDECLARED_IN_TEXT,
-        Construct.NO_HEADER_END,
+        Construct.ENCODED_AND_PLAIN,
     }
 )
 _LIMITS = frozenset(

@@ -124,7 +124,7 @@ def _simple(value: bytes) -> tuple[str, bytes] | None:
 def _boundaries(parsed: parameter.Parameters) -> list[bytes]:
     """Return every boundary of a parsed value; the programs that do not strip blanks are heard too."""
     found = [value.encode("latin-1", "ignore") for value in parsed.values.get("boundary", ())]
-    return [boundary for boundary in dict.fromkeys([*found, *(one.rstrip() for one in found)]) if boundary]
+    return list(dict.fromkeys([*filter(None, found), *(one.strip() for one in found)]))
 
 
 def _disposed(values: list[bytes], oddities: dict[str, None]) -> list[bytes]:

@@ -17,10 +17,10 @@ _TAIL = 512
 _OVERLAP = 8192
 _MAX_LONGER = 16
 _REST = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
+_CONTENT = rb"(?i:[^a-z\r\n]{0,4}+content[-_ ]{0,2}+(?:type|transfer|disposition)[^\r\n:]{0,40}+:)"
 _UNDECLARED = re.compile(
-    rb"--(?<=[\r\n \t]--)([^\r\n]{1,200}+)(?:\r\n|\n|\r)"
-    rb"(?:[!-9;-~]{1,76}:?[^\r\n]{0,990}(?:\r\n|\n|\r)|[ \t][^\r\n]{0,990}(?:\r\n|\n|\r)){0,4}?"
-    rb"(?i:[^a-z\r\n]{0,4}content[-_ ]{0,2}(?:type|transfer|disposition)[^\r\n:]{0,40}:)"
+    rb"--(?<=[\r\n \t]--)([^\r\n]{1,200}+)(?:\r\n?+|\n)"
+    rb"(?:(?!" + _CONTENT + rb")[^\r\n]{1,998}+(?:\r\n?+|\n)){0,4}+" + _CONTENT
 )
 _DASHED = re.compile(rb"--(?<=[\r\n \t]--)([^\r\n]{1,200}+)(?=[\r\n])")
 
@@ -84,7 +84,7 @@ def split(octets: Octets, boundary: bytes, start: int, *, end: int, allowance: i
 def _look(octets: Octets, place: int, boundary: bytes, *, start: int, end: int, result: Split) -> _Hit | None:
     """Return the delimiter line at a place where the boundary stands, None when it is no such line."""
     before = octets[max(start, place - 9) : place]
-    blanks = len(before) - len(before.rstrip(b" \t"))
+    blanks = len(before) - len(before.rstrip(b" \t\0"))
     line = place - blanks
     edge = before[: len(before) - blanks][-1:]
     if edge not in (b"\n", b"\r") and line > start:

@@ -19,6 +19,8 @@ _CONTENT = re.compile(
     rb"(?mi)^(content-(?:type|transfer-encoding|disposition|description|id|location)):([^\n]*(?:\n[ \t][^\n]*)*)"
 )
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
+_FOLDED_FIELD = re.compile(rb"\n[ \t]++[^a-zA-Z\r\n:]{0,8}+(?i:content)[^\r\n]{0,60}?:")
+_ENCODED_WORD = re.compile(rb"=\?[^?]*\?[bBqQ]\?|\?=")
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _COMMENT = re.compile(rb"\([^()]*\)?")
 _LETTERS = bytes(octet for octet in range(256) if not (65 <= octet <= 90 or 97 <= octet <= 122))
@@ -33,6 +35,9 @@ _NAMES = {
     b"contentid": b"content-id",
     b"contentlocation": b"content-location",
 }
+_MAX_LINES = 24
+_MAX_NAME = 100
+_PLAIN_NAME = re.compile(rb"[!-9;-~]+[ \t]*")
 _STRUCTURAL = (b"content-type", b"content-transfer-encoding", b"content-disposition")
 
 
@@ -69,16 +74,31 @@ def read(octets: bytes, *, is_whole: bool = False) -> Header:
         end = found.end() if found else len(octets)
         block = octets[: found.start() + 1] if found and found.start() else octets[:end] if not found else b""
         is_ended = found is not None
-    if is_ended and _REGULAR.fullmatch(block) and not any(_is_disguised(name) for name in _NAME.findall(block)):
+    if is_ended and _is_regular(block):
         return Header(_content(block), end)
     return _Reader(octets, is_whole=is_whole).read()
 
 
 def has_fields(octets: bytes) -> bool:
-    """Return whether some octets begin with a field that says what a body is, blank lines before it allowed."""
-    line = octets.lstrip(b"\r\n \t").partition(b"\n")[0]
-    name, colon, _ = line.partition(b":")
-    return bool(colon) and len(name) < 100 and _canonical(name) in _STRUCTURAL
+    """Return whether some octets begin like a header that says what a body is, blank lines before it allowed."""
+    for line in octets.lstrip(b"\r\n \t").split(b"\n")[:_MAX_LINES]:
+        name, colon, _ = line.partition(b":")
+        if line[:1] in (b" ", b"\t"):
+            continue
+        if not colon or len(name) > _MAX_NAME or not line.strip():
+            return False
+        if _canonical(name) in _STRUCTURAL:
+            return True
+        if not _PLAIN_NAME.fullmatch(name):
+            return False
+    return False
+
+
+def _is_regular(block: bytes) -> bool:
+    """Return whether every program splits a header section into the same fields."""
+    if not _REGULAR.fullmatch(block) or _FOLDED_FIELD.search(block):
+        return False
+    return not any(_is_disguised(name) for name in _NAME.findall(block))
 
 
 def _content(block: bytes) -> tuple[Field, ...]:
@@ -88,6 +108,8 @@ def _content(block: bytes) -> tuple[Field, ...]:
 def _canonical(name: bytes) -> bytes:
     if b"(" in name:
         name = _COMMENT.sub(b"", name)
+    if b"=?" in name:
+        name = _ENCODED_WORD.sub(b"", name)
     return _NAMES.get(name.translate(None, _LETTERS).lower(), b"")
 
 
@@ -118,8 +140,12 @@ class _Reader:
         self._oddities: dict[str, None] = {}
         self._cut = -1
         """Where a program that is strict about lines lets the body begin."""
+        self._cut_oddity = ""
         self._has_fields_after_cut = False
         self._has_any = False
+        self._pending = b""
+        """A line without a colon that may go on in a folded one."""
+        self._is_after_cr = False
 
     def read(self) -> Header:
         position, is_ended = 0, self._is_whole
@@ -133,6 +159,7 @@ class _Reader:
                 break
             if text:
                 self._line(text, position, match.end())
+            self._is_after_cr = ending == b"\r"
             position = match.end()
         return self._result(position, is_ended=is_ended)
 
@@ -142,51 +169,64 @@ class _Reader:
         self._oddities.setdefault(Construct.BARE_CR_IN_HEADER)
         if b"\n" not in self._octets:
             return True
-        self._note_cut(after)
+        self._note_cut(after, "")
         return False
 
-    def _note_cut(self, position: int) -> None:
+    def _note_cut(self, position: int, oddity: str) -> None:
         if self._cut < 0:
-            self._cut = position
+            self._cut, self._cut_oddity = position, oddity
 
     def _line(self, text: bytes, start: int, after: int) -> None:
         if not text.strip(b" \t\0\v\f"):
-            self._note_cut(after)
+            self._note_cut(after, Construct.BLANK_LINE)
         elif text[:1] in b" \t" and self._has_any:
             self._fold(text)
         else:
+            self._pending = b""
             self._field(text, start)
 
     def _fold(self, text: bytes) -> None:
         name, colon, value = text.lstrip().partition(b":")
-        if colon and len(name) < 60 and _canonical(name) in _STRUCTURAL:
+        joined = self._pending + text
+        if colon and len(name) <= _MAX_NAME and _canonical(name) in _STRUCTURAL:
+            self._add(name, value, Construct.FIELD_IN_FOLD)
+        elif self._pending and _canonical(joined.partition(b":")[0]):
+            name, _, value = joined.partition(b":")
             self._add(name, value, Construct.FIELD_IN_FOLD)
         elif self._current is not None:
+            if self._is_after_cr:
+                self._oddities.setdefault(Construct.BARE_CR_IN_HEADER)
+            self._has_fields_after_cut |= self._cut >= 0
             self._current.append(text)
+        self._pending = b""
 
     def _field(self, text: bytes, start: int) -> None:
         if text[:1] in b" \t":
             self._oddities.setdefault(Construct.FIRST_LINE_FOLDED)
-            text = text.lstrip()
+        text = text.lstrip(b" \t:")
         if start == 0 and _MBOX.match(text):
             return
-        name, colon, value = text.partition(b":")
-        loose = None if colon and _canonical(name) else _WITHOUT_COLON.match(text)
         self._has_any = True
-        if loose and (not colon or b"/" in value or len(loose[2]) > 2):
+        name, colon, value = text.partition(b":")
+        canonical = _canonical(name) if colon and len(name) <= _MAX_NAME else b""
+        loose = None if canonical else _WITHOUT_COLON.match(text)
+        if canonical:
+            is_plain = name.lower() == canonical and not (start and self._octets[start : start + 1] == b":")
+            self._add(name, value, "" if is_plain else _disguise(name))
+        elif loose:
             self._add(b"content-" + loose[1], loose[2], Construct.NO_COLON)
-        elif not colon or not name.strip():
-            self._note_cut(start)
-            self._current = None
-        elif canonical := _canonical(name):
-            self._add(canonical, value, "" if name.lower() == canonical else _disguise(name))
         else:
             self._current = None
+            if not colon or not name.strip():
+                self._note_cut(start, Construct.NO_HEADER_END if self._fields else "")
+                self._pending = text if len(text) <= _MAX_NAME else b""
 
     def _add(self, name: bytes, value: bytes, oddity: str) -> None:
         canonical = _canonical(name)
         if oddity:
             self._oddities.setdefault(oddity)
+        if self._is_after_cr:
+            self._oddities.setdefault(Construct.BARE_CR_IN_HEADER)
         if canonical in _STRUCTURAL and self._cut >= 0:
             self._has_fields_after_cut = True
         if b"\0" in value:
@@ -199,7 +239,9 @@ class _Reader:
         if self._has_fields_after_cut:
             other = self._cut
             self._oddities.setdefault(Construct.CUT_SHORT)
-        elif self._cut >= 0:
+        elif self._cut >= 0 and not self._is_whole:
             end = self._cut
+            if self._cut_oddity:
+                self._oddities.setdefault(self._cut_oddity)
         fields = tuple(Field(name, b"".join(lines).strip()) for name, lines in self._fields)
         return Header(fields, end, other, tuple(self._oddities), is_ended)

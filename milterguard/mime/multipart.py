@@ -8,6 +8,7 @@ from milterguard.mime import decode, delimiter
 from milterguard.mime.ambiguity import Construct
 from milterguard.mime.declaration import Declaration
 from milterguard.mime.delimiter import Split
+from milterguard.mime.header import has_fields
 from milterguard.mime.octets import Octets
 from milterguard.mime.walk import Span, Task, Walk
 
@@ -18,8 +19,9 @@ _SHORT_OCTETS = 240
 _SHORT_LINES = 4
 
 
-def divide(state: Walk, index: int, task: Task, declared: Declaration, span: Span) -> None:
-    """Push the parts of a multipart."""
+def divide(state: Walk, index: int, task: Task, declared: Declaration) -> None:
+    """Push the parts of a multipart, of which ``task.span`` is the body."""
+    span = task.span
     splits = _splits(state, index, declared.boundaries, span)
     reading = task.reading
     if not splits:
@@ -178,6 +180,9 @@ def _remark(state: Walk, index: int, task: Task, span: Span, *, reading: str) ->
         return [_other(state, index, span, task.depth + 1, boundaries=found)]
     if next(iter(decode.carved(octets, span.start, span.end)), None):
         state.note(Construct.OUTSIDE, placement)
+    if reading == "epilogue" and has_fields(octets[span.start : min(span.end, span.start + 1000)]):
+        state.note(Construct.AFTER_CLOSING, placement)
+        return [Task(index, state.number(index), span, task.depth + 1, reading=reading, is_suspect=True)]
     if not octets[span.start : min(span.end, span.start + _SHORT_OCTETS)].strip() and size < _SHORT_OCTETS:
         return []
     return [Task(index, state.number(index), span, task.depth + 1, reading=reading, is_suspect=True, is_undivided=True)]
@@ -199,18 +204,31 @@ def _undivided(state: Walk, index: int, task: Task, span: Span) -> None:
         )
 
 
-def undeclared(state: Walk, index: int, task: Task, span: Span) -> None:
-    """Push the parts that a leaf seems to have though it declares none."""
+def undeclared(state: Walk, index: int, task: Task, declared: Declaration) -> None:
+    """Push the parts that a body seems to have though its type is no multipart."""
+    span = task.span
     octets = state.sources[span.source]
+    entity = state.entities[index]
+    if declared.boundaries and _splits(state, index, declared.boundaries, span):
+        state.note(Construct.BOUNDARY_IN_LEAF, entity.placement)
+        state.tasks.append(_other(state, index, span, task.depth + 1, boundaries=declared.boundaries))
+        return
     if not state.may_scan(span) or not state.room():
         return
     found = delimiter.undeclared(octets, span.start, span.end, most=_MAX_READINGS)
-    if not found:
-        return
-    entity = state.entities[index]
     hidden = tuple(one for one in found if not _is_declared(state, one, octets, span))
-    if hidden:
-        state.note(Construct.UNDECLARED_IN_TEXT if entity.is_text else Construct.UNDECLARED, entity.placement)
-    elif entity.is_text:
+    if not found or (entity.is_text and not hidden):
         return
-    state.tasks.append(_other(state, index, span, task.depth + 1, boundaries=found))
+    other = _other(state, index, span, task.depth + 1, boundaries=found)
+    if hidden and not (entity.is_text and not _begins(octets, span, hidden)):
+        state.note(Construct.UNDECLARED, entity.placement)
+    else:
+        state.note(Construct.UNDECLARED_IN_TEXT, entity.placement)
+        state.quiet += (other.placement,)
+    state.tasks.append(other)
+
+
+def _begins(octets: Octets, span: Span, boundaries: tuple[bytes, ...]) -> bool:
+    """Return whether a text begins with a delimiter: it is hardly meant to be read."""
+    first = octets[span.start : min(span.end, span.start + 300)].lstrip()
+    return any(first.startswith(b"--" + boundary) for boundary in boundaries)

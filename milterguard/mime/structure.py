@@ -7,8 +7,7 @@ in which they see it. Offsets go into the octets handed in, which need not lie i
 *Source:* RFC 2045, 2046. *Errors:* none; limits and oddities are ``Problem``s.
 """
 
-from milterguard.core.part import Flag
-from milterguard.mime import decode, delimiter, multipart
+from milterguard.mime import decode, encoded, leaf, multipart
 from milterguard.mime.ambiguity import Construct
 from milterguard.mime.declaration import Declaration, declare
 from milterguard.mime.entity import Entity, Limits, Walked
@@ -75,7 +74,7 @@ def _task(state: Walk, task: Task) -> None:
         _undivided(state, task)
     elif task.boundaries:
         index = state.add(Entity(task.placement, task.parent, reading=task.reading, is_suspect=True))
-        multipart.divide(state, index, task, Declaration(boundaries=task.boundaries), task.span)
+        multipart.divide(state, index, task, Declaration(boundaries=task.boundaries))
     else:
         header = _header(state, task.span)
         if header is None:
@@ -89,7 +88,7 @@ def _undivided(state: Walk, task: Task) -> None:
     if not task.is_undivided:
         state.note(Construct.TOO_DEEP, task.placement)
     span = task.span
-    state.add(
+    index = state.add(
         Entity(
             task.placement,
             task.parent,
@@ -101,6 +100,8 @@ def _undivided(state: Walk, task: Task) -> None:
             end=span.end,
         )
     )
+    if task.is_undivided:
+        leaf.files(state, index, span)
 
 
 def _header(state: Walk, span: Span) -> Header | None:
@@ -125,7 +126,7 @@ def _part(state: Walk, task: Task, header: Header, body: Span) -> None:
     has_multipart = any(kind.startswith("multipart/") for kind in declared.types)
     has_message = any(_is_message(kind) for kind in declared.types)
     if not (has_multipart or has_message):
-        index = _leaf(state, task, declared, body, is_suspect=is_suspect)
+        index = leaf.add(state, task, declared, body, is_suspect=is_suspect)
         _alternatives(state, index, task, header, body)
         return
     has_leaf = not all(kind.startswith("multipart/") or _is_message(kind) for kind in declared.types)
@@ -138,34 +139,26 @@ def _part(state: Walk, task: Task, header: Header, body: Span) -> None:
             task.reading,
             is_leaf=has_leaf,
             is_suspect=is_suspect,
-            flags=_flags(declared.types),
+            flags=leaf.flags(declared.types),
             source=body.source,
             start=body.start,
             end=body.end,
         )
     )
     _alternatives(state, index, task, header, body)
-    spans = _decoded(state, index, declared, body)
-    for span in spans:
-        encoded = span is not body
-        inner = Task(index, task.placement, span, task.depth, is_suspect=is_suspect or encoded, reading=task.reading)
+    for span in encoded.spans(state, index, declared, body):
+        is_odd = is_suspect or span is not body
+        inner = Task(index, task.placement, span, task.depth, is_suspect=is_odd, reading=task.reading)
         if has_message:
             _nested(state, index, inner)
         if has_multipart:
-            multipart.divide(state, index, inner, declared, span)
+            multipart.divide(state, index, inner, declared)
+        elif declared.boundaries:
+            multipart.undeclared(state, index, inner, declared)
 
 
 def _is_message(kind: str) -> bool:
     return kind.startswith("message/") and kind not in _LEAF_MESSAGES
-
-
-def _flags(types: tuple[str, ...]) -> frozenset[Flag]:
-    found = set()
-    if "message/partial" in types:
-        found.add(Flag.FRAGMENT)
-    if "message/external-body" in types:
-        found.add(Flag.EXTERNAL)
-    return frozenset(found)
 
 
 def _alternatives(state: Walk, index: int, task: Task, header: Header, body: Span) -> None:
@@ -194,90 +187,3 @@ def _nested(state: Walk, index: int, inner: Task) -> None:
     if inner.span.start < inner.span.end:
         task = Task(index, state.number(index), inner.span, inner.depth + 1, is_suspect=inner.is_suspect)
         state.tasks.append(task)
-
-
-def _decoded(state: Walk, index: int, declared: Declaration, body: Span) -> list[Span]:
-    """Return the octets of a multipart or message in every encoding that it is declared in."""
-    spans = [body] if "identity" in declared.encodings else []
-    for encoding in declared.encodings:
-        if encoding == "identity":
-            continue
-        placement = state.entities[index].placement
-        if not spans and _is_plain(state, declared, body):
-            state.note(Construct.ENCODED_AND_PLAIN, placement)
-            spans.append(body)
-        octets = _decode(state, body, encoding, placement)
-        if octets:
-            state.note(Construct.ENCODED_COMPOSITE, placement)
-            spans.append(state.keep(octets))
-    return spans or [body]
-
-
-def _is_plain(state: Walk, declared: Declaration, body: Span) -> bool:
-    """Return whether an encoded container can also be read without decoding it."""
-    octets = state.sources[body.source]
-    for boundary in declared.boundaries:
-        if state.may_scan(body) and delimiter.split(octets, boundary, body.start, end=body.end, allowance=100).parts:
-            return True
-    return not declared.boundaries and read(octets[body.start : min(body.end, body.start + _FIRST_LOOK)]).end > 0
-
-
-def _decode(state: Walk, body: Span, encoding: str, placement: str) -> bytes:
-    """Return the decoded octets of a container, by the book; cut where the limit is."""
-    left = state.may_decode()
-    blocks: list[bytes] = []
-    for block in decode.decodings(state.sources[body.source], body.start, body.end, encoding)[0].blocks():
-        if left < len(block):
-            state.note(Construct.TOO_MUCH, placement)
-            break
-        left -= len(block)
-        blocks.append(block)
-    return b"".join(blocks)
-
-
-def _leaf(state: Walk, task: Task, declared: Declaration, body: Span, *, is_suspect: bool) -> int:
-    """Add a leaf in every encoding, and what else may stand in it."""
-    is_shown = set(declared.types) <= _SHOWN and not declared.names and not declared.is_attachment
-    index = -1
-    for encoding in declared.encodings:
-        found = decode.decodings(state.sources[body.source], body.start, body.end, encoding)
-        for number, decoding in enumerate(found):
-            is_first = index < 0
-            if not is_first and not state.room():
-                state.note(Construct.TOO_MANY_PARTS, task.placement)
-                break
-            above = task.parent if task.parent >= 0 else index
-            if decoding.is_odd and number:
-                state.note(Construct.ODD_CONTENT, task.placement)
-            added = state.add(
-                Entity(
-                    task.placement if is_first else state.number(above),
-                    above,
-                    declared.types,
-                    declared.names,
-                    decoding.reading or (task.reading if is_first else encoding),
-                    is_leaf=True,
-                    is_text=is_shown and is_first,
-                    is_suspect=is_suspect or not is_first or decoding.is_odd,
-                    flags=_flags(declared.types),
-                    source=body.source,
-                    start=body.start,
-                    end=body.end,
-                    encoding=encoding,
-                    decoding=number,
-                )
-            )
-            index = added if is_first else index
-    _inside(state, index, task, body)
-    return index
-
-
-def _inside(state: Walk, index: int, task: Task, body: Span) -> None:
-    """Look for parts and files in what is declared a leaf."""
-    entity = state.entities[index]
-    multipart.undeclared(state, index, task, body)
-    if entity.encoding == "identity" and (entity.is_text or entity.types[0].startswith("text/")):
-        for found in decode.embedded(state.sources[body.source], body.start, body.end):
-            span = Span(body.source, found.start, found.end)
-            if state.leaf(index, span, reading="in a text", encoding=found.encoding, name=found.name) < 0:
-                break

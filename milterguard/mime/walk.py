@@ -54,11 +54,15 @@ class Walk:
         self._decodable = limits.decoded_bytes
         self.delimiters = limits.delimiters
         self.is_ambiguous = False
+        self.quiet: tuple[str, ...] = ()
+        """Beginnings of placements below which nothing is noted: parts that stand in a text shown as it is."""
         self.declared: set[bytes] = set()
         """Boundaries that some part declares."""
 
     def note(self, word: str, placement: str) -> None:
         """Keep a construct, the first place where it was seen only."""
+        if any(placement.startswith(quiet) for quiet in self.quiet):
+            return
         found = problem(word, placement)
         if len(self._problems) < _MAX_PROBLEMS:
             self._problems.setdefault((found.flag, found.detail), found)
