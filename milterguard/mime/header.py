@@ -85,7 +85,7 @@ def has_fields(octets: bytes) -> bool:
         name, colon, _ = line.partition(b":")
         if line[:1] in (b" ", b"\t"):
             continue
-        if not colon or len(name) > _MAX_NAME or not line.strip():
+        if not colon or len(name) > _MAX_NAME or line[:2] == b"--":
             return False
         if _canonical(name) in _STRUCTURAL:
             return True
