@@ -25,8 +25,14 @@ ARCHIVES = frozenset({"zip", "7z", "rar", "tar", "cpio", "rpm", "deb", "a", "cab
 _SELF_EXTRACTING = ("7zip", "cab", "rar", "rar5", "zip")
 _STEP_FREE = frozenset({"zip", "tar", "cpio", "deb", "a", "iso", "udf", "warc"})
 """Kinds in which the next member is found without decompressing this one."""
+_BEARERS = frozenset({"exe", "dll", "image"})
+"""Kinds that an archive may stand behind."""
+_SIGNATURES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"MSCF\x00\x00\x00\x00")
 _SUFFIX = re.compile(r"\.(gz|tgz|taz|bz2|tbz2?|xz|txz|lzma|tlz|zst|tzst|lz4|lz|Z|z|uue?|b64)$")
-_TAR_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$")
+_TAR_BEARERS = frozenset({"exe", "dll", "image"})
+"""Kinds that an archive may stand behind."""
+_SIGNATURES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"MSCF\x00\x00\x00\x00")
+_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$")
 _MAX_BROKEN = 50
 """After that many broken headers there is no point in going on."""
 
@@ -39,8 +45,11 @@ def look(source: Source, quota: Quota) -> Iterator[Find]:
     filters = ("rpm", *FILTERS) if "rpm" in source.kinds else ()
     with _mapped(source) as octets:
         password = _password(source, octets, quota) if source.passwords else None
-        with Reader(octets, formats=formats, filters=filters) as reader:
-            yield from _members(source, reader, quota, password=password)
+        for start in _starts(source, octets):
+            with Reader(octets, formats=formats, filters=filters) as reader:
+                if (first := _first(source, reader, password, start=start)) is not None:
+                    yield from _members(source, reader, first, quota=quota, password=password)
+                    return
 
 
 def look_compressed(source: Source, _quota: Quota) -> Iterator[Find]:
@@ -78,11 +87,33 @@ def _mapped(source: Source) -> mmap.mmap:
     return mmap.mmap(source.descriptor, source.size, access=mmap.ACCESS_COPY)
 
 
-def _members(source: Source, reader: Reader, quota: Quota, *, password: str | None) -> Iterator[Find]:
-    _open(source, reader, password)
+def _starts(source: Source, octets: mmap.mmap) -> list[int]:
+    """Where an archive may begin: behind a program or a picture in front of it, else at once."""
+    if _BEARERS.isdisjoint(source.kinds):
+        return [0]
+    found = [octets.find(signature) for signature in _SIGNATURES]
+    return [0, *sorted(start for start in found if start > 0)]
+
+
+def _first(source: Source, reader: Reader, password: str | None, *, start: int) -> Entry | None:
+    """The first entry; None when there is nothing, or no archive in what need not have one."""
+    try:
+        reader.open((password,) if password is not None else (), start=start)
+        return _next(reader)
+    except ArchiveError as error:
+        raise Undecodable(text_of(error)) from error
+    except Undecodable as error:
+        if error.flag is Flag.UNDECODABLE and not _BEARERS.isdisjoint(source.kinds):
+            return None
+        raise
+
+
+def _members(
+    source: Source, reader: Reader, entry: Entry | None, *, quota: Quota, password: str | None
+) -> Iterator[Find]:
     is_step_free = not _STEP_FREE.isdisjoint(source.kinds) and "rar" not in source.kinds
     is_told = False
-    while (entry := _next(reader)) is not None:
+    while entry is not None:
         if Flag.ENCRYPTED in entry.flags and not is_told:
             is_told = True
             yield _encrypted_note(password)
@@ -90,17 +121,9 @@ def _members(source: Source, reader: Reader, quota: Quota, *, password: str | No
         yield child
         if child.blocks is not None and not is_step_free:
             _skip(reader, entry, quota)
+        entry = _next(reader)
     if reader.has_encrypted and not is_told:
         yield Note(frozenset({Flag.ENCRYPTED}), "encrypted")
-
-
-def _open(source: Source, reader: Reader, password: str | None) -> None:
-    try:
-        reader.open((password,) if password is not None else ())
-    except ArchiveError as error:
-        if ARCHIVES.isdisjoint(source.kinds):
-            return  # a program like any other, which carries no archive
-        raise Undecodable(text_of(error)) from error
 
 
 def _next(reader: Reader) -> Entry | None:
@@ -109,7 +132,7 @@ def _next(reader: Reader) -> Entry | None:
         try:
             return reader.next()
         except ArchiveError as error:
-            if reader.has_encrypted or "ncrypt" in text_of(error):
+            if "ncrypt" in text_of(error):
                 raise Undecodable("its list is encrypted", Flag.ENCRYPTED) from error
             if is_fatal(error):
                 raise Undecodable(text_of(error)) from error

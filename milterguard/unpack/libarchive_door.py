@@ -68,6 +68,8 @@ class Reader:
         self._octets = octets
         self._view = (ctypes.c_char * len(octets)).from_buffer(octets) if len(octets) else None
         self._buffer = ctypes.create_string_buffer(_BLOCK_BYTES)
+        self._has_entries = False
+        self._is_sound = False
         for name in formats:
             ffi.get_read_format_function(name)(self._archive)
         for name in filters:
@@ -81,16 +83,21 @@ class Reader:
         ffi.entry_free(self._entry)
         self._view = None
 
-    def open(self, passwords: tuple[str, ...] = ()) -> None:
-        """Recognise the format. Raises ArchiveError."""
+    def open(self, passwords: tuple[str, ...] = (), *, start: int = 0) -> None:
+        """Take the octets from ``start`` on. Raises ArchiveError."""
         for password in passwords:
             ffi.read_add_passphrase(self._archive, password.encode("utf-8", "replace").replace(b"\0", b""))
-        ffi.read_open_memory(self._archive, self._view, len(self._octets))
+        # An address, not the array: an exception's traceback would keep that, and with it the mapping.
+        address = ctypes.addressof(self._view) + start if self._view is not None else 0
+        ffi.read_open_memory(self._archive, address, max(0, len(self._octets) - start))
 
     def next(self) -> Entry | None:
         """Return the next entry; None at the end. Raises ArchiveError."""
+        self._is_sound = False
         if ffi.read_next_header2(self._archive, self._entry) == ffi.ARCHIVE_EOF:
+            self._is_sound = self._has_entries
             return None
+        self._is_sound = self._has_entries = True
         entry = self._entry
         kind = ffi.entry_filetype(entry)
         flags: set[Flag] = set()
@@ -119,4 +126,5 @@ class Reader:
     @property
     def has_encrypted(self) -> bool:
         """Whether anything that was seen so far is encrypted, the list of entries included."""
-        return bool(_has_encrypted(self._archive) > 0)
+        # libarchive 3.6.2 crashes when it is asked after a header that it could not read.
+        return self._is_sound and bool(_has_encrypted(self._archive) > 0)
