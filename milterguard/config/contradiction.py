@@ -13,11 +13,13 @@ import string
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
+from milterguard.config.banned import known_sets
 from milterguard.config.pattern import check_domain
 from milterguard.config.schema import entries, value_of
 from milterguard.config.settings import RecipientRule, Settings
 from milterguard.config.socket import SocketKind, SocketSpec
 from milterguard.config.value import Mismatch, described, suggestion
+from milterguard.core.banned import RuleSet
 from milterguard.errors import ConfigError
 
 FACILITIES = (
@@ -45,6 +47,7 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
     checker.limits()
     checker.paths()
     checker.words()
+    checker.banned()
     _check_rules(settings.recipients)
 
 
@@ -122,6 +125,18 @@ class _Checker:
             got = described(headers.spam_level_char)
             self._fail("headers.spam_level_char", expected="one printable ASCII character, or nothing", got=got)
 
+    def banned(self) -> None:
+        """Refuse names of sets that nobody defined, in [policy] and in [[recipient]]."""
+        sets = self._settings.banned
+        try:
+            known_sets(sets, self._settings.policy.banned_rules)
+        except Mismatch as mismatch:
+            self._fail("policy.banned_rules", expected=mismatch.expected, got=mismatch.got)
+        for rule in self._settings.recipients:
+            for key, value in rule.settings:
+                if key == "banned_rules" and isinstance(value, tuple):
+                    _check_sets_of(rule, sets, value)
+
     def _check_sockets(self, name: str, *, kinds: tuple[SocketKind, ...], needed: bool) -> None:
         texts: tuple[str, ...] = self._value(name)
         if needed and not texts:
@@ -191,10 +206,25 @@ def _check_rules(rules: Iterable[RecipientRule]) -> None:
     """Refuse one recipient given two values for one key in one file; a later file may say otherwise."""
     said: dict[tuple[str, str, str], object] = {}
     for rule in rules:
-        file, _, number = rule.origin.rpartition(": [[recipient]] ")
+        file, number = _place(rule)
         for match in rule.match:
             for key, value in rule.settings:
                 if said.setdefault((file, match.casefold(), key), value) != value:
                     raise ConfigError(
                         file, f"recipient[{number}].{key}", expected=f"one value for {match}", got="two that differ"
                     )
+
+
+def _check_sets_of(rule: RecipientRule, sets: Iterable[RuleSet], names: Iterable[str]) -> None:
+    try:
+        known_sets(sets, names)
+    except Mismatch as mismatch:
+        file, number = _place(rule)
+        key = f"recipient[{number}].banned_rules"
+        raise ConfigError(file, key, expected=mismatch.expected, got=mismatch.got) from None
+
+
+def _place(rule: RecipientRule) -> tuple[str, str]:
+    """Return the file of an entry and its number in it."""
+    file, _, number = rule.origin.rpartition(": [[recipient]] ")
+    return file, number

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The settings from where the operator put them: file, ``conf.d`` beside it, environment, in that order.
 
-What comes later wins, key by key; entries of ``[[recipient]]`` add up. Everything is checked before
-anything is used, so that a slip stops a reload and never a message.
+What comes later wins, key by key and set by set of ``[[banned.NAME]]``; entries of ``[[recipient]]``
+add up. Everything is checked before anything is used, so that a slip stops a reload and never a
+message.
 
 *Errors:* ConfigError with file, dotted key, what was expected and what was found, and never a secret.
 """
@@ -15,12 +16,14 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from milterguard.config.banned import rule_set
 from milterguard.config.contradiction import check
 from milterguard.config.environment import CONFIG_VARIABLE, read_environment
 from milterguard.config.pattern import check_recipient
 from milterguard.config.schema import Entry, build, entries, recipient_entries, sections
 from milterguard.config.settings import RecipientRule, Settings
 from milterguard.config.value import Mismatch, convert, described, in_brackets, suggestion
+from milterguard.core.banned import RuleSet
 from milterguard.core.text import printable
 from milterguard.errors import ConfigError
 
@@ -59,7 +62,7 @@ def load(path: Path | None, *, environ: Mapping[str, str]) -> Loaded:
         collected.add_table(_table(file), str(file))
     for entry, value, origin in read_environment(environ):
         collected.set(entry, value, origin=origin)
-    settings = build(collected.values, tuple(collected.recipients))
+    settings = build(collected.values, tuple(collected.recipients), tuple(collected.banned.values()))
     check(settings, collected.origins)
     return Loaded(settings, MappingProxyType(collected.origins))
 
@@ -71,6 +74,7 @@ class _Collected:
         self.values: dict[str, Any] = {}
         self.origins: dict[str, str] = dict.fromkeys(entries(), ORIGIN_DEFAULT)
         self.recipients: list[RecipientRule] = []
+        self.banned: dict[str, RuleSet] = {}
 
     def set(self, entry: Entry, value: Any, *, origin: str) -> None:
         self.values[entry.name] = value
@@ -85,6 +89,8 @@ class _Collected:
                 self.set(entry, _converted(entry, value, file=file, name=name), origin=file)
             elif name == "recipient":
                 self._add_recipients(value, file)
+            elif name == "banned":
+                self._add_banned(value, file)
             elif any(section == name or section.startswith(f"{name}.") for section in sections()):
                 self.add_table(_as_table(value, file=file, name=name), file, path=name)
             else:
@@ -99,6 +105,13 @@ class _Collected:
             self.recipients.append(rule)
             shown = f"recipient[{len(self.recipients)}]"
             self.origins.update({f"{shown}.{key}": file for key in ("match", *dict(rule.settings))})
+
+    def _add_banned(self, value: Any, file: str) -> None:
+        if not isinstance(value, Mapping):
+            raise ConfigError(file, "banned", expected="[[banned.NAME]], in double brackets", got=described(value))
+        for name, rules in value.items():
+            self.banned[name] = rule_set(name, rules, file=file)
+            self.origins[f"banned.{name}"] = file
 
 
 def _rule(table: Mapping[str, Any], *, file: str, name: str) -> RecipientRule:
@@ -143,7 +156,9 @@ def _unknown_key(file: str, path: str, *, key: str) -> ConfigError:
 
 
 def _sections() -> str:
-    return "one of the sections " + ", ".join([*(f"[{name}]" for name in sections()), "[[recipient]]"])
+    return "one of the sections " + ", ".join(
+        [*(f"[{name}]" for name in sections()), "[[recipient]]", "[[banned.NAME]]"]
+    )
 
 
 def _unknown_recipient_key(file: str, name: str, *, key: str) -> ConfigError:
@@ -157,7 +172,7 @@ def _known_in(path: str) -> Sequence[str]:
     """Return the keys and sections directly below a dotted name."""
     start = f"{path}." if path else ""
     known = [name.removeprefix(start).partition(".")[0] for name in entries() if name.startswith(start)]
-    return [*dict.fromkeys(known), *([] if path else ["recipient"])]
+    return [*dict.fromkeys(known), *([] if path else ["recipient", "banned"])]
 
 
 def _elsewhere(key: str) -> str:

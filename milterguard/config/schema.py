@@ -10,7 +10,9 @@ from dataclasses import MISSING, Field, dataclass, fields, is_dataclass
 from functools import cache
 from typing import Any, get_type_hints
 
+from milterguard.config.banned_rules import shipped
 from milterguard.config.settings import RecipientRule, Settings
+from milterguard.core.banned import RuleSet
 
 PREFIX = "MILTERGUARD_"
 
@@ -70,9 +72,16 @@ def section_help(name: str) -> str:
     return (kind.__doc__ or "").partition(". ")[0].rstrip(".") + "."
 
 
-def build(values: Mapping[str, Any], recipients: tuple[RecipientRule, ...]) -> Settings:
-    """Return settings with these values by dotted name, all others at their defaults."""
-    settings: Settings = _build(Settings, "", values=values, extra={"recipients": recipients})
+def build(
+    values: Mapping[str, Any], recipients: tuple[RecipientRule, ...], banned: tuple[RuleSet, ...] = ()
+) -> Settings:
+    """Return settings with these values by dotted name, all others at their defaults.
+
+    ``banned`` are sets beside those of the program, or in their place where they have their names.
+    """
+    sets = {each.name: each for each in (*shipped(), *banned)}
+    extra = {"recipients": recipients, "banned": tuple(sets.values())}
+    settings: Settings = _build(Settings, "", values=values, extra=extra)
     return settings
 
 

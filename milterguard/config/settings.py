@@ -8,6 +8,8 @@ can tell is checked in ``config/contradiction.py``.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from milterguard.config.banned_rules import shipped
+from milterguard.core.banned import RuleSet
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.policy import Policy
@@ -344,3 +346,5 @@ class Settings:
     log: Log = field(default_factory=Log)
     policy: Policy = field(default_factory=Policy)
     recipients: tuple[RecipientRule, ...] = ()
+    banned: tuple[RuleSet, ...] = field(default_factory=shipped)
+    """The sets that ``banned_rules`` may name, those of the program and those of ``[[banned.NAME]]``."""

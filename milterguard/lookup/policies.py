@@ -2,7 +2,8 @@
 """Which policy holds for a recipient, whether he is ours, and which way a message goes.
 
 ``[policy]`` is overlaid with the entries of ``[[recipient]]`` that match. For each setting the
-closest entry that says something about it decides; the order in the file does not.
+closest entry that says something about it decides; the order in the file does not. Only
+``banned_rules`` add up: the closest entry's sets are asked first, those of ``[policy]`` last.
 
 *Source:* amavis: first defined answer wins, ``@local_domains_maps``, ``@mynetworks``, ``originating``.
 """
@@ -13,6 +14,7 @@ from dataclasses import replace
 from typing import Any
 
 from milterguard.config.settings import RecipientRule, Settings
+from milterguard.core.banned import RuleSet
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Category
@@ -24,8 +26,10 @@ _NetworkAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _MAX_REMEMBERED = 4096
 """Composed policies kept; more combinations of entries than that are composed again."""
 _DESTINIES = {
-    category: name for category in Category if (name := f"{category.word}_destiny") in Policy.__dataclass_fields__
-}
+    name: category for category in Category if (name := f"{category.word}_destiny") in Policy.__dataclass_fields__
+} | {"ambiguous_destiny": Category.UNCHECKED}
+_REFUSALS = (Destiny.REJECT, Destiny.TEMPFAIL)
+_RULES = "banned_rules"
 
 
 class Policies:
@@ -40,6 +44,7 @@ class Policies:
         self._domains = frozenset(canonical_local_domain(domain) for domain in settings.local.domains)
         self._networks = tuple(ipaddress.ip_network(network) for network in settings.local.networks)
         self._overlays = _overlays(settings.recipients)
+        self._refusing_rules = frozenset(each.name for each in settings.banned if _refuses(each))
         self._composed: dict[tuple[Traffic, tuple[str, ...]], Policy] = {}
 
     def is_local(self, address: str) -> bool:
@@ -84,7 +89,10 @@ class Policies:
         found: dict[str, str] = {}
         for key in self._matched(address):
             for name, (_, origin) in self._overlays[key].items():
-                found.setdefault(name, f"{key}, {origin}")
+                said = f"{key}, {origin}"
+                if name == _RULES and name in found:
+                    found[name] += f"; {said}"
+                found.setdefault(name, said)
         return tuple(found.items())
 
     def _matched(self, address: str) -> tuple[str, ...]:
@@ -96,8 +104,32 @@ class Policies:
         settings: dict[str, Any] = {}
         for key in reversed(matched):
             settings.update({name: value for name, (value, _) in self._overlays[key].items()})
+        if _RULES in settings:
+            settings[_RULES] = self._rules(matched)
         policy = replace(self._policy, **settings) if settings else self._policy
-        return _without_refusals(policy) if traffic is Traffic.LOCAL else policy
+        return self._without_refusals(policy) if traffic is Traffic.LOCAL else policy
+
+    def _rules(self, matched: tuple[str, ...]) -> tuple[str, ...]:
+        """Return all sets that hold for these keys, each once, where it is named first."""
+        named: list[str] = []
+        for key in matched:
+            value, _ = self._overlays[key].get(_RULES, ((), ""))
+            named += value if isinstance(value, tuple) else ()
+        return tuple(dict.fromkeys((*named, *self._policy.banned_rules)))
+
+    def _without_refusals(self, policy: Policy) -> Policy:
+        """Return a policy that discards, and keeps, what it would refuse: there is no client to tell (D14).
+
+        Postfix would write a bounce for a rejected message, and pickup(8) would come back every second
+        with one that was deferred. What single rules refuse is discarded by the check that asks them.
+        """
+        refused = {name: category for name, category in _DESTINIES.items() if getattr(policy, name) in _REFUSALS}
+        kept = set(refused.values())
+        if not self._refusing_rules.isdisjoint(policy.banned_rules):
+            kept.add(Category.BANNED)
+        lost = tuple(category for category in policy.discard_without_copy if category not in kept)
+        destinies: dict[str, Any] = dict.fromkeys(refused, Destiny.DISCARD)
+        return replace(policy, discard_without_copy=lost, **destinies) if kept else policy
 
     def _is_own(self, address: _NetworkAddress) -> bool:
         return any(address in network for network in self._networks)
@@ -113,20 +145,8 @@ def _overlays(rules: Iterable[RecipientRule]) -> Mapping[str, Mapping[str, tuple
     return overlays
 
 
-def _without_refusals(policy: Policy) -> Policy:
-    """Return a policy that discards, and keeps, what it would refuse: there is no client to tell (D14).
-
-    Postfix would write a bounce for a rejected message, and pickup(8) would come back every second
-    with one that was deferred.
-    """
-    refused = {
-        category: name
-        for category, name in _DESTINIES.items()
-        if getattr(policy, name) in (Destiny.REJECT, Destiny.TEMPFAIL)
-    }
-    lost = tuple(category for category in policy.discard_without_copy if category not in refused)
-    destinies: dict[str, Any] = dict.fromkeys(refused.values(), Destiny.DISCARD)
-    return replace(policy, discard_without_copy=lost, **destinies) if refused else policy
+def _refuses(rules: RuleSet) -> bool:
+    return any(rule.destiny in _REFUSALS for rule in rules.rules)
 
 
 def _address(text: str) -> _NetworkAddress | None:

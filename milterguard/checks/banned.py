@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Banned names and types: for every combination of sets that some recipient has, what they ban and why.
+
+The rules themselves are ``core/banned.py``; here they meet the recipients.
+
+*Source:* amavis ``banned_filename_maps``; docs/banned.md.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+from milterguard.config.settings import Settings
+from milterguard.core.banned import Action, Answer, Inspection, reason
+from milterguard.core.destiny import Destiny
+from milterguard.core.envelope import Traffic
+from milterguard.core.finding import Category, Finding
+from milterguard.core.message import Message
+from milterguard.core.part import Tree
+from milterguard.core.verdict import Judged
+from milterguard.unpack.opened import Opened
+
+_MOST_FINDINGS = 20
+"""For one combination of sets; beyond it only what brings another destiny."""
+
+
+class BannedCheck:
+    """Holds the parts of a message against the sets of its recipients. Safe to use from several threads."""
+
+    name = "banned"
+
+    def __init__(self, settings: Settings) -> None:
+        self._sets = {each.name: each for each in settings.banned}
+
+    def judge(self, message: Message, judged: Sequence[Judged], opened: Opened) -> tuple[Finding, ...]:
+        """Return a finding for each banned part, for those recipients whose rules ban it."""
+        inspection = Inspection(opened.tree)
+        is_refusable = message.envelope.traffic is not Traffic.LOCAL
+        found: list[Finding] = []
+        for names in _combinations(judged):
+            sets = [self._sets[name] for name in names]
+            bans = (each for each in inspection.answers(sets) if each.rule.action is Action.BAN)
+            found += [_finding(opened.tree, answer, rules=names, is_refusable=is_refusable) for answer in _some(bans)]
+        return tuple(found)
+
+
+def _combinations(judged: Iterable[Judged]) -> Iterable[tuple[str, ...]]:
+    """Return each combination of sets that somebody has who wants to hear of banned parts."""
+    return dict.fromkeys(each.policy.banned_rules for each in judged if not each.policy.bypass_banned_checks)
+
+
+def _some(answers: Iterable[Answer]) -> Iterator[Answer]:
+    """Yield as many answers as are told, and of the others those that may change what becomes of the message."""
+    destinies: set[Destiny | None] = set()
+    for number, answer in enumerate(answers):
+        if number < _MOST_FINDINGS or answer.rule.destiny not in destinies:
+            yield answer
+        destinies.add(answer.rule.destiny)
+
+
+def _finding(tree: Tree, answer: Answer, *, rules: tuple[str, ...], is_refusable: bool) -> Finding:
+    destiny = answer.rule.destiny
+    if not is_refusable and destiny in (Destiny.REJECT, Destiny.TEMPFAIL):
+        destiny = Destiny.DISCARD  # a refusal would bounce, or come back every second (D14)
+    return Finding(
+        "banned",
+        Category.BANNED,
+        detail=reason(tree, answer),
+        part=tree[answer.leaf].placement,
+        rule=answer.rule.title,
+        rules=rules,
+        destiny=destiny,
+    )
