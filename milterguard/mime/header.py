@@ -27,6 +27,9 @@ _LETTERS = bytes(octet for octet in range(256) if not (65 <= octet <= 90 or 97 <
 _WITHOUT_COLON = re.compile(rb"(?i)[^a-z]{0,8}content[-_ ](type|transfer-encoding|disposition)[^a-z:]+(.*)", re.DOTALL)
 _MBOX = re.compile(rb">?From ")
 
+_EMPTY_LINE = re.compile(rb"\n[ \t\r]*\n")
+_LIKE_VALUE = re.compile(rb"(?i)\A[^a-z]{0,8}(?:[a-z]{1,20}/|base|quoted|x-|attachment|inline)")
+
 _NAMES = {
     b"contenttype": b"content-type",
     b"contenttransferencoding": b"content-transfer-encoding",
@@ -37,7 +40,6 @@ _NAMES = {
 }
 _MAX_LINES = 24
 _MAX_NAME = 100
-_PLAIN_NAME = re.compile(rb"[!-9;-~]+[ \t]*")
 _STRUCTURAL = (b"content-type", b"content-transfer-encoding", b"content-disposition")
 
 
@@ -80,17 +82,19 @@ def read(octets: bytes, *, is_whole: bool = False) -> Header:
 
 
 def has_fields(octets: bytes) -> bool:
-    """Return whether some octets begin like a header that says what a body is, blank lines before it allowed."""
-    for line in octets.lstrip(b"\r\n \t").split(b"\n")[:_MAX_LINES]:
+    """Return whether a field that says what a body is stands in the first paragraph of some octets."""
+    paragraph = _EMPTY_LINE.split(octets.lstrip(b"\r\n \t"), 1)[0]
+    lines = paragraph.split(b"\n", _MAX_LINES)[:_MAX_LINES]
+    unfolded = _FOLD.sub(b"", paragraph).split(b"\n", _MAX_LINES)[:_MAX_LINES] if b"\n " in paragraph else []
+    for line in (*lines, *unfolded):
+        if line[:2] == b"--" or line[:1] == b">":
+            return False
         name, colon, _ = line.partition(b":")
-        if line[:1] in (b" ", b"\t"):
-            continue
-        if not colon or len(name) > _MAX_NAME or line[:2] == b"--":
-            return False
-        if _canonical(name) in _STRUCTURAL:
+        if colon and len(name) <= _MAX_NAME and _canonical(name) in _STRUCTURAL:
             return True
-        if not _PLAIN_NAME.fullmatch(name):
-            return False
+        loose = _WITHOUT_COLON.match(line)
+        if loose and _LIKE_VALUE.search(loose[2]):
+            return True
     return False
 
 

@@ -36,7 +36,7 @@ def add(state: Walk, task: Task, declared: Declaration, body: Span, *, is_suspec
                 state.note(Construct.TOO_MANY_PARTS, task.placement)
                 break
             above = task.parent if task.parent >= 0 else index
-            if decoding.is_odd and number:
+            if decoding.is_odd and number and not is_shown:
                 state.note(Construct.ODD_CONTENT, task.placement)
             added = state.add(
                 Entity(

@@ -70,23 +70,24 @@ def _message(state: Walk, header: bytes) -> None:
 
 
 def _task(state: Walk, task: Task) -> None:
-    if task.is_undivided or task.depth > state.limits.depth:
-        _undivided(state, task)
+    if task.is_undivided:
+        _undivided(state, task, "")
+    elif task.depth > state.limits.depth:
+        _undivided(state, task, Construct.TOO_DEEP)
     elif task.boundaries:
         index = state.add(Entity(task.placement, task.parent, reading=task.reading, is_suspect=True))
         multipart.divide(state, index, task, Declaration(boundaries=task.boundaries))
     else:
         header = _header(state, task.span)
         if header is None:
-            state.note(Construct.TOO_LONG_HEADER, task.placement)
-            _undivided(state, task)
+            _undivided(state, task, Construct.TOO_LONG_HEADER)
         else:
             _part(state, task, header, Span(task.span.source, task.span.start + header.end, task.span.end))
 
 
-def _undivided(state: Walk, task: Task) -> None:
-    if not task.is_undivided:
-        state.note(Construct.TOO_DEEP, task.placement)
+def _undivided(state: Walk, task: Task, limit: str) -> None:
+    if limit:
+        state.note(limit, task.placement)
     span = task.span
     index = state.add(
         Entity(
@@ -173,7 +174,7 @@ def _alternatives(state: Walk, index: int, task: Task, header: Header, body: Spa
             Task(index, state.number(index), span, task.depth + 1, reading=words, is_suspect=True, is_undivided=True)
         )
     if not any(_is_message(kind) for kind in entity.types) and "text/rfc822-headers" not in entity.types:
-        first = octets[body.start : min(body.end, body.start + 200)]
+        first = octets[body.start : min(body.end, body.start + _FIRST_LOOK)]
         if has_fields(first) and state.room():
             state.note(Construct.FIELDS_AFTER_HEADER, entity.placement)
             start = body.start + len(first) - len(first.lstrip(b"\r\n"))
