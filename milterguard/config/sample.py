@@ -14,11 +14,13 @@ from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin
 
+from milterguard.config.banned_rules import shipped
 from milterguard.config.load import Loaded
 from milterguard.config.pattern import RECIPIENT
 from milterguard.config.schema import Entry, entries, recipient_entries, section_help, sections, value_of
 from milterguard.config.settings import OnFailure
 from milterguard.config.value import UNSET, masked
+from milterguard.core.banned import Action, RuleSet
 from milterguard.core.finding import Category
 
 _WIDTH = 100
@@ -39,6 +41,15 @@ _RECIPIENT = f"""\
 #[[recipient]]
 #match = ["lover@example.com", "@lovers.example.net"]
 #spam_lover = true
+"""
+_BANNED = """\
+# A set of rules about names and types, for banned_rules in [policy] and [[recipient]]. The first rule
+# that matches decides. All rules of a set stand in one file; a set of the same name in a later file,
+# or of a set that comes with the program, is replaced. docs/banned.md tells what may stand in a rule.
+#[[banned.EXAMPLE]]
+#title = "web page as a file"
+#extension = ["htm", "html"]
+#destiny = "discard"
 """
 _REFERENCE_HEAD = """\
 # Settings
@@ -81,9 +92,21 @@ _RECIPIENT_ORDER = (
 )
 
 
+_REFERENCE_BANNED = """\
+
+## [[banned.NAME]]
+
+A set of rules about names and types; [banned.md](banned.md) tells how they are written and asked. Those that come with
+the program, and may be replaced:
+
+| Set | Rules, by title |
+|---|---|
+"""
+
+
 def sample() -> str:
     """Return the commented sample file; it loads to exactly the defaults."""
-    return "\n".join([_HEAD, *(_sample_section(section) for section in sections()), _RECIPIENT])
+    return "\n".join([_HEAD, *(_sample_section(section) for section in sections()), _RECIPIENT, _BANNED])
 
 
 def reference() -> str:
@@ -97,21 +120,24 @@ def reference() -> str:
         break_on_hyphens=False,
     )
     tables = [_reference_section(section) for section in sections()]
-    return "\n".join([_REFERENCE_HEAD, *tables, _REFERENCE_RECIPIENT + order, keys]) + "\n"
+    sets = "".join(f"| `{each.name}` | {_titles(each)} |\n" for each in shipped())
+    return "\n".join([_REFERENCE_HEAD, *tables, _REFERENCE_RECIPIENT + order, keys]) + "\n" + _REFERENCE_BANNED + sets
 
 
 def show(loaded: Loaded) -> list[tuple[str, str, str]]:
-    """Return every setting as dotted key, value in TOML and origin; secrets are masked."""
+    """Return every setting as dotted key, value in TOML and origin; secrets are masked, of rules there are titles."""
     rows = [
         (name, _shown(entry, value_of(loaded.settings, entry)), loaded.origins[name])
         for name, entry in entries().items()
     ]
+    sets = loaded.settings.banned
     for number, rule in enumerate(loaded.settings.recipients, start=1):
         name = f"recipient[{number}]"
         rows.append((f"{name}.match", _text(list(rule.match)), rule.origin))
         rows.extend(
             (f"{name}.{key}", _shown(recipient_entries()[key], value), rule.origin) for key, value in rule.settings
         )
+    rows.extend((f"banned.{each.name}", _text([rule.title for rule in each.rules]), each.origin) for each in sets)
     return rows
 
 
@@ -130,6 +156,12 @@ def main(arguments: Sequence[str]) -> int:
         return 64
     sys.stdout.write(printers[arguments[0]]())
     return 0
+
+
+def _titles(rules: RuleSet) -> str:
+    """Return what a set is made of, what it lets through in another word than what it bans."""
+    titles = ", ".join(rule.title for rule in rules.rules)
+    return f"lets through: {titles}" if rules.rules[0].action is Action.ALLOW else titles
 
 
 def _sample_section(section: str) -> str:

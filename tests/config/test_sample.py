@@ -41,10 +41,12 @@ def test_the_live_sample_is_the_defaults_too(tmp_path: Path) -> None:
     assert dict(loaded.origins) == dict.fromkeys(entries(), file)
 
 
-def test_the_recipient_example_loads(tmp_path: Path) -> None:
-    """The example of [[recipient]] is valid once it is made live."""
-    [rule] = _loaded(tmp_path, _live(sample())).settings.recipients
+def test_the_examples_of_tables_load(tmp_path: Path) -> None:
+    """The examples of [[recipient]] and [[banned.NAME]] are valid once they are made live."""
+    settings = _loaded(tmp_path, _live(sample())).settings
+    [rule] = settings.recipients
     assert rule.settings == (("spam_lover", True),)
+    assert [each.rules[0].title for each in settings.banned if each.name == "EXAMPLE"] == ["web page as a file"]
 
 
 def test_the_sample_has_every_setting_with_its_help() -> None:
@@ -103,7 +105,8 @@ def test_show_tells_value_and_origin(tmp_path: Path) -> None:
     loaded = _loaded(
         tmp_path,
         "[server]\nsocket_mode = 0o600\n[policy]\nstore_on_pass = ['spam']\nspam_kill_level = 'unset'\n"
-        "[checks.clamd]\non_failure = 'pass'\n[[recipient]]\nmatch = ['@.']\nspam_tag_level = 2\n",
+        "[checks.clamd]\non_failure = 'pass'\n[[recipient]]\nmatch = ['@.']\nspam_tag_level = 2\n"
+        "[[banned.MINE]]\ntitle = 'notes'\nextension = 'one'\n[[banned.MINE]]\nall = true\n",
     )
     rows = {key: (value, origin) for key, value, origin in show(loaded)}
     file = str(tmp_path / "milterguard.toml")
@@ -114,6 +117,8 @@ def test_show_tells_value_and_origin(tmp_path: Path) -> None:
     assert rows["checks.clamd.on_failure"] == ('"pass"', file)
     assert rows["recipient[1].match"] == ('["@."]', f"{file}: [[recipient]] 1")
     assert rows["recipient[1].spam_tag_level"] == ("2.0", f"{file}: [[recipient]] 1")
+    assert rows["banned.MINE"] == ('["notes", "MINE[2]"]', file)
+    assert rows["banned.ALLOW_ALL"] == ('["anything"]', "default")
     assert rows.keys() >= entries().keys()
 
 
