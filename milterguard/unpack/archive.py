@@ -29,10 +29,7 @@ _BEARERS = frozenset({"exe", "dll", "image"})
 """Kinds that an archive may stand behind."""
 _SIGNATURES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"MSCF\x00\x00\x00\x00")
 _SUFFIX = re.compile(r"\.(gz|tgz|taz|bz2|tbz2?|xz|txz|lzma|tlz|zst|tzst|lz4|lz|Z|z|uue?|b64)$")
-_TAR_BEARERS = frozenset({"exe", "dll", "image"})
-"""Kinds that an archive may stand behind."""
-_SIGNATURES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"MSCF\x00\x00\x00\x00")
-_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$")
+_TAR_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$")
 _MAX_BROKEN = 50
 """After that many broken headers there is no point in going on."""
 
@@ -59,6 +56,8 @@ def look_compressed(source: Source, _quota: Quota) -> Iterator[Find]:
             reader.open()
             entry = reader.next()
         except ArchiveError as error:
+            if "too many filters" in text_of(error):
+                raise OverLimits("nested too deep") from error
             raise Undecodable(text_of(error)) from error
         if entry is None:
             raise Undecodable("nothing in it")
@@ -98,14 +97,19 @@ def _starts(source: Source, octets: mmap.mmap) -> list[int]:
 def _first(source: Source, reader: Reader, password: str | None, *, start: int) -> Entry | None:
     """The first entry; None when there is nothing, or no archive in what need not have one."""
     try:
-        reader.open((password,) if password is not None else (), start=start)
-        return _next(reader)
-    except ArchiveError as error:
-        raise Undecodable(text_of(error)) from error
+        return _opened(reader, password, start=start)
     except Undecodable as error:
         if error.flag is Flag.UNDECODABLE and not _BEARERS.isdisjoint(source.kinds):
             return None
         raise
+
+
+def _opened(reader: Reader, password: str | None, *, start: int) -> Entry | None:
+    try:
+        reader.open((password,) if password is not None else (), start=start)
+    except ArchiveError as error:
+        raise Undecodable(text_of(error)) from error
+    return _next(reader)
 
 
 def _members(

@@ -84,6 +84,8 @@ class _Examination:
         content = Content()
         quota = frame.quota.share()
         member = _read(member, child, content, quota)
+        if Flag.OVER_LIMITS in member.flags:
+            frame.flag(Flag.OVER_LIMITS, "a member is cut short")
         is_hidden = frame.is_hidden or child.is_hidden
         member = replace(member, has_octets=bool(content.size and (is_hidden or self._request.give_all)))
         inner = self._open(member, content, quota, is_hidden=is_hidden)

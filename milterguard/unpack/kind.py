@@ -11,6 +11,7 @@ Pure and fast, so that every part of every message can be asked; libmagic's opin
 
 import re
 from collections.abc import Iterator
+from typing import Literal
 
 from milterguard.unpack.signature import BEGINNINGS, INSIDE, OLE_STREAMS, ZIP_NAMES
 
@@ -47,7 +48,10 @@ _MAIL = re.compile(
 )
 _SCRIPT = re.compile(rb"#![ \t]*\S{0,60}?(?:\benv[ \t]+)?\b(perl|python|php|ruby|bash|sh|node)[\d.]*\b")
 _BATCH = re.compile(rb"\s*@?(?:echo[ \t]+off|rem[ \t]|setlocal)\b", re.IGNORECASE)
-_UUENCODED = re.compile(rb"begin(?:-base64)? [0-7]{3,4} [^\r\n]{1,200}\r?\n")
+_UUENCODED = re.compile(
+    rb"(?:^|\n)(?:begin-base64 [0-7]{3,4} [^\r\n]{1,200}\r?\n[A-Za-z0-9+/=]{4,100}\r?\n"
+    rb"|begin [0-7]{3,4} [^\r\n]{1,200}\r?\n[!-M][ -`]{1,84}\r?\n)"
+)
 _LHA = re.compile(rb"-(?:l[hz][0-9dsx]|pm[0-2s])-")
 _MSI_CLASS = bytes.fromhex("84100c0000000000c000000000000046")
 _SFX = ((b"7z\xbc\xaf\x27\x1c", "7z"), (b"Rar!\x1a\x07", "rar"), (b"MSCF\x00\x00\x00\x00", "cab"))
@@ -106,6 +110,14 @@ def _is_plausible(head: bytes, kinds: tuple[str, ...]) -> bool:
         return len(head) > 3 and 0 < head[3] < 64
     if kind == "arj":
         return len(head) >= 11 and 30 <= int.from_bytes(head[2:4], "little") <= 2600
+    if kind == "Z":
+        return len(head) > 3 and 9 <= head[2] & 0x1F <= 16 and not head[2] & 0x60
+    if kind == "gz":
+        return head[2:3] == b"\x08"
+    if kind == "cpio" and head[:1] != b"0":
+        order: Literal["little", "big"] = "little" if head[:1] == b"\xc7" else "big"
+        size = int.from_bytes(head[20:22], order)
+        return 1 < size <= 1024 and head[25 + size : 26 + size] == b"\0"
     return True
 
 

@@ -26,8 +26,12 @@ class Quota:
     def __init__(self, *, max_depth: int, max_members: int, max_bytes: int) -> None:
         self.depth = max_depth
         """Levels that may still be opened below."""
-        self._members = (_Count(max_members, f"more than {max_members} members", reserve=max_members // 8 + 1),)
-        self._octets = (_Count(max_bytes, f"more than {max_bytes} octets", reserve=max_bytes // 8 + 1),)
+        self._members: tuple[_Count, ...] = (
+            _Count(max_members, f"more than {max_members} members", reserve=max_members // 8 + 1),
+        )
+        self._octets: tuple[_Count, ...] = (
+            _Count(max_bytes, f"more than {max_bytes} octets", reserve=max_bytes // 8 + 1),
+        )
         self._listed = _Count(max_members * LIST_FACTOR, f"more than {max_members * LIST_FACTOR} names", reserve=0)
 
     @property
