@@ -24,10 +24,12 @@ _ENCODED_WORD = re.compile(rb"=\?[^?]*\?[bBqQ]\?|\?=")
 _LINE = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _COMMENT = re.compile(rb"\([^()]*\)?")
 _LETTERS = bytes(octet for octet in range(256) if not (65 <= octet <= 90 or 97 <= octet <= 122))
+_LETTERS_OF_LINES = _LETTERS.replace(b"\n", b"")
 _WITHOUT_COLON = re.compile(rb"(?i)[^a-z]{0,8}content[-_ ](type|transfer-encoding|disposition)[^a-z:]+(.*)", re.DOTALL)
 _MBOX = re.compile(rb">?From ")
 
 _EMPTY_LINE = re.compile(rb"\n[ \t\r]*\n")
+_BARE = re.compile(rb"content(?:type|transferencoding|disposition)")
 _LIKE_VALUE = re.compile(rb"(?i)\A[^a-z]{0,8}(?:[a-z]{1,20}/|base|quoted|x-|attachment|inline)")
 
 _NAMES = {
@@ -84,6 +86,9 @@ def read(octets: bytes, *, is_whole: bool = False) -> Header:
 def has_fields(octets: bytes) -> bool:
     """Return whether a field that says what a body is stands in the first paragraph of some octets."""
     paragraph = _EMPTY_LINE.split(octets.lstrip(b"\r\n \t"), 1)[0]
+    bare = _COMMENT.sub(b"", paragraph) if b"(" in paragraph else paragraph
+    if not _BARE.search(bare.translate(None, _LETTERS).lower()):
+        return False
     lines = paragraph.split(b"\n", _MAX_LINES)[:_MAX_LINES]
     unfolded = _FOLD.sub(b"", paragraph).split(b"\n", _MAX_LINES)[:_MAX_LINES] if b"\n " in paragraph else []
     for line in (*lines, *unfolded):
@@ -102,7 +107,11 @@ def _is_regular(block: bytes) -> bool:
     """Return whether every program splits a header section into the same fields."""
     if not _REGULAR.fullmatch(block) or _FOLDED_FIELD.search(block):
         return False
-    return not any(_is_disguised(name) for name in _NAME.findall(block))
+    names = b"\n".join(_NAME.findall(block)).lower()
+    if b"(" in names or b"=?" in names:
+        return not any(_canonical(name) not in (b"", name) for name in names.split(b"\n"))
+    letters = names.translate(None, _LETTERS_OF_LINES).split(b"\n")
+    return not any(_NAMES.get(bare, name) != name for bare, name in zip(letters, names.split(b"\n"), strict=True))
 
 
 def _content(block: bytes) -> tuple[Field, ...]:
@@ -115,11 +124,6 @@ def _canonical(name: bytes) -> bytes:
     if b"=?" in name:
         name = _ENCODED_WORD.sub(b"", name)
     return _NAMES.get(name.translate(None, _LETTERS).lower(), b"")
-
-
-def _is_disguised(name: bytes) -> bool:
-    canonical = _canonical(name)
-    return bool(canonical) and canonical != name.lower()
 
 
 def _disguise(name: bytes) -> str:
