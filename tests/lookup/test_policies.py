@@ -7,7 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milterguard.config.banned_rules import shipped
 from milterguard.config.settings import Local, RecipientRule, Settings
+from milterguard.core.banned import Rule, RuleSet
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.finding import Category
@@ -209,6 +211,51 @@ def test_local_mail_is_never_refused() -> None:
     assert destinies[Category.UNCHECKED] is Destiny.PASS
     assert policy.discard_without_copy == (Category.BAD_HEADER,)
     assert policies.policy("a@b", Traffic.INBOUND).spam_destiny is Destiny.TEMPFAIL
+
+
+def test_local_mail_is_not_refused_for_being_ambiguous_or_by_a_rule() -> None:
+    """What has a destiny of its own becomes discard, and its copy is kept, as with all the others."""
+    sets = (*shipped(), RuleSet("REFUSES", (Rule("x", destiny=Destiny.REJECT),)), RuleSet("DROPS", (Rule("y"),)))
+    policy = Policy(
+        ambiguous_destiny=Destiny.TEMPFAIL,
+        banned_destiny=Destiny.DISCARD,
+        discard_without_copy=(Category.UNCHECKED, Category.BANNED),
+    )
+    rules = (_rule("a@b", banned_rules=("REFUSES",)), _rule("c@d", banned_rules=("DROPS",)))
+    policies = Policies(Settings(policy=policy, recipients=rules, banned=sets))
+    kept, lost = policies.policy("a@b", Traffic.LOCAL), policies.policy("c@d", Traffic.LOCAL)
+    assert kept.ambiguous_destiny is lost.ambiguous_destiny is Destiny.DISCARD
+    assert kept.discard_without_copy == ()
+    assert lost.discard_without_copy == (Category.BANNED,)
+    assert policies.policy("a@b", Traffic.INBOUND).discard_without_copy == (Category.UNCHECKED, Category.BANNED)
+
+
+def test_local_mail_that_nothing_refuses_keeps_its_policy() -> None:
+    """There is nothing to lay over it."""
+    destinies: dict[str, Any] = {name: Destiny.PASS for name in Policy.__dataclass_fields__ if "destiny" in name}
+    policy = Policy(**destinies)
+    assert _policies(policy=policy).policy("a@b", Traffic.LOCAL) is policy
+
+
+def test_sets_of_banned_rules_add_up() -> None:
+    """All entries that match contribute, the closest first, [policy] last, each set once; origins tell all of them."""
+    policies = _policies(
+        _rule("user@example.com", banned_rules=("ALLOW_SCRIPTS", "NO_MACROS")),
+        _rule("@example.com", spam_lover=True),
+        _rule("@.com", banned_rules=("NO_ENCRYPTED", "ALLOW_SCRIPTS")),
+        _rule("@.", banned_rules=()),
+    )
+    judged = policies.judged("user@example.com", (), Traffic.INBOUND)
+    assert judged.policy.banned_rules == ("ALLOW_SCRIPTS", "NO_MACROS", "NO_ENCRYPTED", "DEFAULT")
+    assert dict(judged.origins)["banned_rules"] == (
+        "user@example.com, test: user@example.com; @.com, test: @.com; @., test: @."
+    )
+    assert policies.policy("x@example.com", Traffic.INBOUND).banned_rules == (
+        "NO_ENCRYPTED",
+        "ALLOW_SCRIPTS",
+        "DEFAULT",
+    )
+    assert policies.policy("x@example.org", Traffic.INBOUND).banned_rules == ("DEFAULT",)
 
 
 def test_a_recipient_keeps_its_address_and_parameters() -> None:
