@@ -6,16 +6,24 @@ Each decoder goes through the octets a fixed number of times, block by block, in
 
 from functools import partial
 
+from milterguard.mime.binhex import binhex
+from milterguard.mime.carve import carved
 from milterguard.mime.decoding import Decoding, slices
+from milterguard.mime.embedded import Embedded, embedded
 from milterguard.mime.octets import Octets
 from milterguard.mime.quoted import quoted_printable
 from milterguard.mime.radix64 import radix64
+from milterguard.mime.uuencode import uuencode
+from milterguard.mime.yenc import yenc
 
-__all__ = ["Decoding", "decodings"]
+__all__ = ["Decoding", "Embedded", "carved", "decodings", "embedded"]
 
 _DECODERS = {
     "base64": radix64,
     "quoted-printable": quoted_printable,
+    "uuencode": uuencode,
+    "yenc": yenc,
+    "binhex": binhex,
 }
 
 

@@ -1,0 +1,107 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Decodes uuencode: with or without its first and last line, with blanks that were cut off, and other odd lines.
+
+Its letters are base64's six bits in another order, which spares ``a2b_uu`` that raises at the first oddity.
+
+*Source:* POSIX ``uuencode``.
+"""
+
+import re
+from binascii import a2b_base64
+from collections.abc import Iterator
+from functools import partial
+
+from milterguard.mime.decoding import Decoding, lines
+from milterguard.mime.gibberish import LETTERS
+from milterguard.mime.octets import Octets
+
+BEGIN = re.compile(rb"(?m)^begin(-base64)?[ \t]++[0-7]{3,6}[ \t]++([^\r\n]{1,255})")
+
+_FULL = 60
+_SHORTEST = 2
+_ALPHABET = bytes(range(32, 96)) + b"`"
+_TO_RADIX64 = bytes.maketrans(_ALPHABET, LETTERS + b"A")
+_OTHERS = bytes(set(range(256)) - set(_ALPHABET))
+_FULL_LINE = re.compile(rb"M[ -`]{60}(\r?\n)")
+_LAST = re.compile(rb"(?i)end[ \t]*+")
+
+
+def uuencode(octets: Octets, start: int, end: int) -> tuple[Decoding, ...]:
+    """Return the readings of uuencode. Never raises."""
+    survey = _Survey()
+    for block in lines(octets, start, end):
+        survey.see(block)
+    first = partial(_decoded, octets, start, end, is_bounded=True)
+    is_odd = survey.is_odd or not survey.has_end
+    found = [Decoding("", is_odd=is_odd, is_ambiguous=False, blocks=first)]
+    if survey.goes_on:
+        past = partial(_decoded, octets, start, end, is_bounded=False)
+        found.append(Decoding("uuencode past its end", is_odd=True, is_ambiguous=True, blocks=past))
+    return tuple(found)
+
+
+class _Survey:
+    """Goes through the lines once."""
+
+    def __init__(self) -> None:
+        self.has_begin = self.has_end = self.is_odd = self.goes_on = False
+
+    def see(self, block: bytes) -> None:
+        for line in _short_lines(block):
+            self._line(line)
+
+    def _line(self, line: bytes) -> None:
+        if line.startswith(b"begin"):
+            self.has_begin = True
+        elif _LAST.fullmatch(line):
+            self.has_end = True
+        elif self.has_end:
+            self.goes_on = self.goes_on or (len(line) >= _FULL // 2 and is_encoded(line))
+        elif not self.has_begin or not is_encoded(line, is_exact=True):
+            self.is_odd = True
+
+
+def _short_lines(block: bytes) -> list[bytes]:
+    """Return the lines of a block without their ends, full ones replaced by a short one for all."""
+    return _split(_FULL_LINE.sub(b"", block))
+
+
+def _split(block: bytes) -> list[bytes]:
+    return list(filter(None, block.replace(b"\r\n", b"\n").split(b"\n")))
+
+
+def is_encoded(line: bytes, *, is_exact: bool = False) -> bool:
+    """Tell whether a line is as long as it says; blanks at its end may be missing unless ``is_exact``."""
+    if not line or not 32 <= line[0] <= 96 or line.translate(None, _ALPHABET):
+        return False
+    expected = (((line[0] - 32) & 63) + 2) // 3 * 4
+    found = len(line) - 1
+    return found == expected if is_exact else expected > 0 and expected // 2 <= found <= expected + 2
+
+
+def _decoded(octets: Octets, start: int, end: int, *, is_bounded: bool) -> Iterator[bytes]:
+    for block in lines(octets, start, end):
+        whole = _split(block)
+        ended = is_bounded and any(_LAST.fullmatch(line) for line in whole if line[0] in b"eE")
+        if decoded := b"".join(_lines(whole, is_bounded=is_bounded)):
+            yield decoded
+        if ended:
+            return
+
+
+def _lines(found: list[bytes], *, is_bounded: bool) -> Iterator[bytes]:
+    for line in found:
+        if is_bounded and line[0] in b"eE" and _LAST.fullmatch(line):
+            return
+        if len(line) > _SHORTEST and 32 < line[0] < 96:
+            yield _line(line)
+
+
+def _line(line: bytes) -> bytes:
+    """Return at most as many octets as the line says; letters that it lacks count as blanks."""
+    count = (line[0] - 32) & 63
+    letters = (count + 2) // 3 * 4
+    body = line[1 : letters + 1].translate(_TO_RADIX64, _OTHERS)
+    if len(body) < letters // 2:
+        return b""
+    return a2b_base64(body.ljust(letters, b"A"))[:count]
