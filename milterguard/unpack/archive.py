@@ -20,7 +20,7 @@ from milterguard.unpack.libarchive_door import FILTERS, FORMATS, Entry, Reader, 
 from milterguard.unpack.quota import OverLimits, Quota
 from milterguard.unpack.source import Child, Find, Note, Source, Undecodable
 
-COMPRESSIONS = frozenset({"gz", "bz2", "xz", "zst", "lz4", "lz", "lzma", "Z", "uue"})
+COMPRESSIONS = frozenset({"gz", "bz2", "xz", "zst", "lz4", "lz", "lzma", "Z"})
 ARCHIVES = frozenset({"zip", "7z", "rar", "tar", "cpio", "rpm", "deb", "a", "cab", "lha", "iso", "udf", "xar", "warc"})
 _SELF_EXTRACTING = ("7zip", "cab", "rar", "rar5", "zip")
 _STEP_FREE = frozenset({"zip", "tar", "cpio", "deb", "a", "iso", "udf", "warc"})
@@ -28,7 +28,7 @@ _STEP_FREE = frozenset({"zip", "tar", "cpio", "deb", "a", "iso", "udf", "warc"})
 _BEARERS = frozenset({"exe", "dll", "image"})
 """Kinds that an archive may stand behind."""
 _SIGNATURES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"MSCF\x00\x00\x00\x00")
-_SUFFIX = re.compile(r"\.(gz|tgz|taz|bz2|tbz2?|xz|txz|lzma|tlz|zst|tzst|lz4|lz|Z|z|uue?|b64)$")
+_SUFFIX = re.compile(r"\.(gz|tgz|taz|bz2|tbz2?|xz|txz|lzma|tlz|zst|tzst|lz4|lz|Z|z)$")
 _TAR_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$")
 _MAX_BROKEN = 50
 """After that many broken headers there is no point in going on."""

@@ -49,8 +49,8 @@ _MAIL = re.compile(
 _SCRIPT = re.compile(rb"#![ \t]*\S{0,60}?(?:\benv[ \t]+)?\b(perl|python|php|ruby|bash|sh|node)[\d.]*\b")
 _BATCH = re.compile(rb"\s*@?(?:echo[ \t]+off|rem[ \t]|setlocal)\b", re.IGNORECASE)
 _UUENCODED = re.compile(
-    rb"(?:^|\n)(?:begin-base64 [0-7]{3,4} [^\r\n]{1,200}\r?\n[A-Za-z0-9+/=]{4,100}\r?\n"
-    rb"|begin [0-7]{3,4} [^\r\n]{1,200}\r?\n[!-M][ -`]{1,84}\r?\n)"
+    rb"(?:-base64 [0-7]{3,4} [^\r\n]{1,200}\r?\n[A-Za-z0-9+/=]{4,100}\r?\n"
+    rb"| [0-7]{3,4} [^\r\n]{1,200}\r?\n[!-M][ -`]{1,84}\r?\n)"
 )
 _LHA = re.compile(rb"-(?:l[hz][0-9dsx]|pm[0-2s])-")
 _MSI_CLASS = bytes.fromhex("84100c0000000000c000000000000046")
@@ -238,11 +238,16 @@ def _text(head: bytes) -> Iterator[str]:
         yield from ("txt", script[1].decode())
     elif _BATCH.match(sample):
         yield from ("txt", "bat")
-    elif _UUENCODED.search(sample):
-        yield "uue"
     elif _MAIL.match(sample):
         yield "mail"
+    if _is_uuencoded(sample):
+        yield "uue"
     yield plain
+
+
+def _is_uuencoded(sample: bytes) -> bool:
+    start = 0 if sample.startswith(b"begin") else sample.find(b"\nbegin") + 1
+    return (start > 0 or sample.startswith(b"begin")) and _UUENCODED.match(sample, start + 5) is not None
 
 
 def _marked_up(sample: bytes) -> Iterator[str]:

@@ -20,7 +20,7 @@ from libarchive.exception import ArchiveError
 from milterguard.core.part import Flag
 
 FORMATS = ("7zip", "ar", "cab", "cpio", "iso9660", "lha", "rar", "rar5", "tar", "warc", "xar", "zip")
-FILTERS = ("bzip2", "compress", "gzip", "lz4", "lzip", "lzma", "rpm", "uu", "xz", "zstd")
+FILTERS = ("bzip2", "compress", "gzip", "lz4", "lzip", "lzma", "rpm", "xz", "zstd")
 
 _BLOCK_BYTES = 65536
 _is_data_encrypted = ffi.ffi("entry_is_data_encrypted", [ffi.c_archive_entry_p], ctypes.c_int)

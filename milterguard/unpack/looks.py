@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from milterguard.core.part import Flag
-from milterguard.unpack import archive, arj, zipdir
+from milterguard.unpack import archive, arj, textual, zipdir
 from milterguard.unpack.quota import Quota
 from milterguard.unpack.source import Find, Look, Note, Source
 
@@ -26,6 +26,7 @@ LOOKS: tuple[tuple[frozenset[str], Look], ...] = (
     (frozenset({"arj"}), arj.look),
     (archive.ARCHIVES - {"zip"}, archive.look),
     (archive.COMPRESSIONS, archive.look_compressed),
+    (textual.KINDS, textual.look),
     (UNOPENED, unopened),
 )
 
