@@ -188,8 +188,9 @@ def parse_request(packet: bytes) -> Request:
     if packet[:1] != _REQUEST:
         raise Garbled("no request")
     record = _record(packet[1:])
+    values: dict[str, Any] = {name: tuple(each) if isinstance(each, list) else each for name, each in record.items()}
     try:
-        return Request(**{name: tuple(each) if isinstance(each, list) else each for name, each in record.items()})
+        return Request(**values)
     except TypeError as error:
         raise Garbled("no request") from error
 

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Gives a process away for good: what it may still do is compute, and use the descriptors it has (D6).
+
+Each seal is tried; those that this system does not have are missing in what is returned, and the process
+goes on without them. They overlap on purpose: a hole in one leads nowhere.
+
+*Source:* setrlimit(2), prctl(2), landlock(7), seccomp(2).
+"""
+
+import contextlib
+import ctypes
+import os
+import resource
+import signal
+from dataclasses import dataclass
+from pathlib import Path
+
+from milterguard.unpack import landlock, seccomp
+
+LIMITS, USER, LANDLOCK, SECCOMP = "limits", "user", "landlock", "seccomp"
+ALL = (LIMITS, USER, LANDLOCK, SECCOMP)
+_NOBODY = 65534
+_PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """On what terms a child lives: made once, before any is forked."""
+
+    memory_bytes: int
+    """Address space, with what the parent has."""
+    cpu_seconds: int
+    parent: int
+    """Process id of the parent: who outlives it dies."""
+    libc: ctypes.CDLL
+    program: ctypes.Array[ctypes.c_char] | None
+    """The seccomp filter; None on a machine whose system calls we do not know."""
+
+
+def prepare(*, memory_bytes: int, cpu_seconds: int) -> Terms:
+    """Return the terms for children of this process, which may add so much memory to what it has itself."""
+    pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
+    return Terms(
+        memory_bytes=memory_bytes + pages * resource.getpagesize(),
+        cpu_seconds=cpu_seconds,
+        parent=os.getpid(),
+        libc=ctypes.CDLL(None, use_errno=True),
+        program=seccomp.program(),
+    )
+
+
+def become_sealed(terms: Terms, *, max_bytes: int, max_depth: int) -> tuple[str, ...]:
+    """Seal this process; return which seals hold. Raises OSError when not even its limits can be set.
+
+    ``max_bytes``: no file in memory grows longer; ``max_depth``: how many of those are open at a time.
+    """
+    os.setsid()
+    prctl = terms.libc.prctl
+    with contextlib.suppress(OSError):  # when memory is short this process ends, not the worker
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
+    _limit(terms, max_bytes=max_bytes, max_depth=max_depth)
+    has_user = _become_nobody()
+    # After the change of user, which would clear it.
+    prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
+    if os.getppid() != terms.parent:
+        os._exit(0)
+    prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
+    has_landlock = prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 and landlock.restrict(terms.libc)
+    has_seccomp = terms.program is not None and seccomp.load(terms.libc, terms.program)
+    held = (True, has_user, has_landlock, has_seccomp)
+    return tuple(name for name, holds in zip(ALL, held, strict=True) if holds)
+
+
+def _limit(terms: Terms, *, max_bytes: int, max_depth: int) -> None:
+    limits = {
+        resource.RLIMIT_AS: terms.memory_bytes,
+        resource.RLIMIT_FSIZE: max_bytes + max_bytes // 4,
+        resource.RLIMIT_NOFILE: 2 * max_depth + 32,
+        resource.RLIMIT_NPROC: 0,
+        resource.RLIMIT_CORE: 0,
+    }
+    for which, most in limits.items():
+        _lower(which, most, most)
+    _lower(resource.RLIMIT_CPU, terms.cpu_seconds, terms.cpu_seconds + 1)
+
+
+def _lower(which: int, soft: int, hard: int) -> None:
+    former = resource.getrlimit(which)[1]
+    if former != resource.RLIM_INFINITY:
+        soft, hard = min(soft, former), min(hard, former)
+    resource.setrlimit(which, (soft, hard))
+
+
+def _become_nobody() -> bool:
+    """Give up root and every group; tell whether this process is not root."""
+    if os.geteuid() == 0:
+        try:
+            os.setgroups([])
+            os.setresgid(_NOBODY, _NOBODY, _NOBODY)
+            os.setresuid(_NOBODY, _NOBODY, _NOBODY)
+        except OSError:
+            return False
+    return os.geteuid() != 0
