@@ -46,9 +46,11 @@ _MACRO_DOCUMENTS = _set("docm dotm xlsm xltm xlsb xlam pptm potm ppsm ppam sldm"
 _PAGES = _set("htm html shtml xht xhtm xhtml mht mhtml svg svgz")
 _ARCHIVES = _set("zip 7z rar arj lha lzh cab ace tar tgz tbz txz gz bz2 xz zst z lz4 lzma cpio")
 
-_PROGRAM_TYPES = frozenset(("exe-ms", "dll", "msi"))
-_IMAGE_TYPES = _set("iso udf vhd vhdx vmdk wim dmg")
-_ARCHIVE_TYPES = _set("zip 7z rar arj lha cab ace tar gz bz2 xz zst lz4 lzma z cpio")
+_PROGRAM_TYPES = _set("exe-ms dll")
+_IMAGE_TYPES = _set("iso udf img vhd vhdx vmdk qcow wim squashfs dmg")
+_SHORTCUT_TYPES = _set("lnk url")
+_NOTE_TYPES = _set("one")
+_ARCHIVE_TYPES = _set("zip 7z rar arj lha cab ace arc zoo sit tar gz bz2 xz zst lz4 lzma lzo lz z cpio")
 _PROGRAM_MIMES = (
     "application/x-msdownload",
     "application/x-msdos-program",
@@ -75,18 +77,19 @@ DEFAULT = RuleSet(
         Rule("executable by name", extensions=_PROGRAMS),
         Rule("executable by declared type", mimes=_PROGRAM_MIMES),
         Rule("script", extensions=_SCRIPTS),
+        Rule("registry file", types=_set("reg")),
         Rule("class ID as extension", names=(_CLASS_ID,)),
         Rule("name that turns the reading direction", names=(_TURNED,)),
-        Rule("shortcut", types=frozenset(("lnk",))),
+        Rule("shortcut", types=_SHORTCUT_TYPES),
         Rule("shortcut by name", extensions=_SHORTCUTS),
         Rule("disk image", types=_IMAGE_TYPES),
         Rule("disk image by name", extensions=_IMAGES),
         Rule("macro that starts itself", flags=frozenset((Flag.AUTOEXEC,))),
         Rule("Office add-in or query", extensions=_ADD_INS | _QUERIES),
-        Rule("OneNote", types=frozenset(("one", "onepkg"))),
+        Rule("OneNote", types=_NOTE_TYPES),
         Rule("OneNote by name", extensions=_NOTES),
         Rule("Access program", extensions=_DATABASES),
-        Rule("compiled help", types=frozenset(("chm", "hlp"))),
+        Rule("compiled help", types=_set("chm hlp")),
         Rule("compiled help by name", extensions=_OLD_HELP),
         Rule("message in pieces", mimes=("message/partial",)),
         Rule("message elsewhere", mimes=("message/external-body",)),
@@ -101,11 +104,11 @@ def shipped() -> tuple[RuleSet, ...]:
         DEFAULT,
         RuleSet("ALLOW_ALL", (Rule("anything", action=Action.ALLOW),)),
         _allowing("ALLOW_EXECUTABLES", types=_PROGRAM_TYPES, extensions=_PROGRAMS, mimes=_PROGRAM_MIMES),
-        _allowing("ALLOW_SCRIPTS", extensions=_SCRIPTS),
-        _allowing("ALLOW_SHORTCUTS", types=frozenset(("lnk",)), extensions=_SHORTCUTS),
+        _allowing("ALLOW_SCRIPTS", types=_set("reg"), extensions=_SCRIPTS),
+        _allowing("ALLOW_SHORTCUTS", types=_SHORTCUT_TYPES, extensions=_SHORTCUTS),
         _allowing("ALLOW_DISK_IMAGES", types=_IMAGE_TYPES, extensions=_IMAGES),
         _allowing("ALLOW_MACROS", extensions=_ADD_INS, flags=frozenset((Flag.MACRO, Flag.AUTOEXEC))),
-        _allowing("ALLOW_ONENOTE", types=frozenset(("one", "onepkg")), extensions=_NOTES),
+        _allowing("ALLOW_ONENOTE", types=_NOTE_TYPES, extensions=_NOTES),
         _allowing("ALLOW_ACCESS", extensions=_DATABASES),
         RuleSet("NO_ENCRYPTED", (Rule("encrypted", flags=frozenset((Flag.ENCRYPTED,))),)),
         RuleSet(

@@ -91,7 +91,7 @@ def test_the_default_leaves_what_people_send(name: str) -> None:
     assert not is_banned(Part("1", names=(name,)))
 
 
-@pytest.mark.parametrize("kind", ["exe-ms", "dll", "lnk", "iso", "vhd", "one", "chm"])
+@pytest.mark.parametrize("kind", ["exe-ms", "dll", "lnk", "url", "reg", "iso", "img", "vhd", "one", "chm"])
 def test_the_default_looks_at_content(kind: str) -> None:
     """Whatever the name says."""
     assert is_banned(Part("1", names=("a.txt",), kinds=(kind,)))
