@@ -129,14 +129,20 @@ def _alert(accepted: Sequence[Outcome], findings: Sequence[Finding]) -> str:
     if not alarming:
         return ""
     category = max(alarming)
-    details = [
-        finding.detail or finding.minor
-        for finding in findings
-        if finding.category is category and (finding.detail or finding.minor)
-    ]
-    if category is Category.UNCHECKED:
-        details = [category_words(category, findings), *details]
-    return field_text(": ".join([ALERTS[category], *([", ".join(dict.fromkeys(details))] if details else [])]))
+    words = [category_words(category, findings)] if category is Category.UNCHECKED else []
+    return alert_text(category, ALERTS[category], [*words, *alert_details(category, findings)])
+
+
+def alert_details(category: Category, findings: Iterable[Finding]) -> list[str]:
+    """Return what was found of that category, in the order of the findings."""
+    return [each.detail or each.minor for each in findings if each.category is category]
+
+
+def alert_text(category: Category, words: str, details: Iterable[str]) -> str:
+    """Return the value of an alert field: its words and each detail once, with amavis' punctuation."""
+    shown = ", ".join(dict.fromkeys(detail for detail in details if detail))
+    separator = ", " if category is Category.BAD_HEADER else ": "
+    return field_text(f"{words}{separator}{shown}" if shown else words)
 
 
 def _spam_fields(local: Sequence[Outcome], findings: Sequence[Finding], style: Style) -> list[tuple[str, str]]:

@@ -8,10 +8,18 @@ from collections.abc import Iterable, Sequence
 
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category, Finding
+from milterguard.core.minor import HEADER_MINORS, NON_ASCII, header_code, main_minor
+from milterguard.core.part import Flag
 from milterguard.core.text import REPLY_LIMIT, ascii_printable
 from milterguard.core.verdict import Decision, Reply
 
 _STATUS = {Category.BAD_HEADER: (554, "5.6.0"), Category.OVERSIZED: (552, "5.3.4"), Category.FORGED: (550, "5.7.1")}
+_STATUS_OF_MINOR = {
+    (Category.BAD_HEADER, NON_ASCII): (554, "5.6.3"),
+    # Whoever wrote it can cure it: the content is broken, no policy forbids it.
+    (Category.UNCHECKED, Flag.AMBIGUOUS): (554, "5.6.0"),
+}
+"""Where the minor that counts has a code of its own."""
 _WORDS = {
     Category.VIRUS: "INFECTED",
     Category.BANNED: "BANNED",
@@ -40,9 +48,24 @@ def reply_for(decision: Decision, findings: Sequence[Finding], *, mail_id: str, 
         return unavailable(mail_id)
     if decision.answer is not Destiny.REJECT:
         return None
-    code, status = _STATUS.get(decision.category, (554, "5.7.0"))
-    text = f"Rejected, id={mail_id} - {category_words(decision.category, findings, limit=_DETAIL_LIMIT)}"
+    code, status = _status(decision.category, findings)
+    text = f"Rejected, id={mail_id} - {_reason(decision.category, findings)}"
     return Reply(code, status, ascii_printable(f"{text}; {contact}" if contact else text, REPLY_LIMIT))
+
+
+def _status(category: Category, findings: Sequence[Finding]) -> tuple[int, str]:
+    of_category = _STATUS.get(category, (554, "5.7.0"))
+    return _STATUS_OF_MINOR.get((category, main_minor(category, findings)), of_category)
+
+
+def _reason(category: Category, findings: Sequence[Finding]) -> str:
+    """Return the words of a refusal; a number alone would tell its writer nothing of what to mend."""
+    words = category_words(category, findings, limit=_DETAIL_LIMIT)
+    if category is not Category.BAD_HEADER:
+        return words
+    present = {finding.minor for finding in findings if finding.category is category}
+    minors = ", ".join(minor for minor in reversed(HEADER_MINORS) if minor in present)
+    return f"{words}: {minors}" if minors else words
 
 
 def unavailable(mail_id: str) -> Reply:
@@ -66,11 +89,17 @@ def not_stored(mail_id: str) -> Reply:
 
 
 def category_words(category: Category, findings: Iterable[Finding], *, limit: int = 200) -> str:
-    """Return amavis' words for a category: ``INFECTED: Eicar-Test-Signature``, ``UNCHECKED-ENCRYPTED``, ``SPAM``."""
+    """Return amavis' words for a category: ``INFECTED: Eicar``, ``UNCHECKED-ENCRYPTED``, ``BAD-HEADER-7``, ``SPAM``.
+
+    Of several minors the most alarming one is named.
+    """
     mine = [finding for finding in findings if finding.category is category]
     word = _WORDS[category]
-    if category is Category.UNCHECKED and mine:
-        return f"{word}-{mine[0].minor.upper().replace(' ', '-')}" if mine[0].minor else word
+    minor = main_minor(category, mine)
+    if category is Category.UNCHECKED and minor:
+        return f"{word}-{minor.upper().replace(' ', '-')}"
+    if category is Category.BAD_HEADER and header_code(minor):
+        return f"{word}-{header_code(minor)}"
     details = ", ".join(dict.fromkeys(finding.detail for finding in mine if finding.detail))
     if category in {Category.VIRUS, Category.BANNED} and details:
         return f"{word}: {ascii_printable(details, limit)}"

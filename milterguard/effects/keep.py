@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Protocol
 
 from milterguard.core.finding import Category, Finding
-from milterguard.core.marks import ALERTS, level_text
+from milterguard.core.marks import ALERTS, alert_details, alert_text, level_text
 from milterguard.core.message import Message
 from milterguard.core.report import hits
 from milterguard.core.score import score_text
@@ -58,9 +58,7 @@ def reasons(decision: Decision, findings: Sequence[Finding]) -> list[tuple[str, 
 def _alert_fields(category: Category, findings: Iterable[Finding]) -> list[tuple[str, str]]:
     if category not in _ALERTS:
         return []
-    details = [each.detail or each.minor for each in findings if each.category is category]
-    words = ", ".join(dict.fromkeys(detail for detail in details if detail))
-    return [("X-Amavis-Alert", field_text(f"{_ALERTS[category]}: {words}" if words else _ALERTS[category]))]
+    return [("X-Amavis-Alert", alert_text(category, _ALERTS[category], alert_details(category, findings)))]
 
 
 def _spam_fields(concerned: Sequence[Outcome], findings: Sequence[Finding]) -> list[tuple[str, str]]:

@@ -13,6 +13,7 @@ from typing import Any
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category
+from milterguard.core.minor import letter
 from milterguard.core.report import Record, evidence
 from milterguard.core.text import storable
 from milterguard.core.verdict import Outcome
@@ -96,14 +97,14 @@ def _key(record: Record) -> dict[str, Any]:
 
 
 def _content(record: Record) -> str:
-    return Category.FAILED.letter if _was_deferred(record) else record.verdict.decision.category.letter
+    return _letter(record, record.verdict.decision.category)
 
 
 def _recipient_content(record: Record, outcome: Outcome) -> str:
-    if _was_deferred(record):
+    return _letter(record, outcome.blocking or outcome.category)
+
+
+def _letter(record: Record, category: Category) -> str:
+    if record.answer is Destiny.TEMPFAIL:
         return Category.FAILED.letter
-    return (outcome.blocking or outcome.category).letter
-
-
-def _was_deferred(record: Record) -> bool:
-    return record.answer is Destiny.TEMPFAIL
+    return letter(category, record.verdict.findings)

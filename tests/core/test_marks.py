@@ -114,7 +114,12 @@ def test_levels_that_are_not_set_are_left_out() -> None:
             Policy(),
             "UNCHECKED, message could not be looked into: UNCHECKED-ENCRYPTED, Heuristics.Encrypted.Zip",
         ),
-        (Finding("h", Category.BAD_HEADER, "long"), Policy(), "BAD HEADER SECTION: long"),
+        (Finding("h", Category.BAD_HEADER, "long"), Policy(), "BAD HEADER SECTION, long"),
+        (
+            Finding("h", Category.BAD_HEADER, "8bit", "character E4 in Subject: H\\x{E4}"),
+            Policy(),
+            "BAD HEADER SECTION, character E4 in Subject: H\\x{E4}",
+        ),
         (Finding("h", Category.BAD_HEADER), Policy(), "BAD HEADER SECTION"),
         (
             Finding("clamd", Category.VIRUS, detail="a\r\nBcc: x\x1b[1m"),
@@ -126,6 +131,15 @@ def test_levels_that_are_not_set_are_left_out() -> None:
 def test_alarming_mail_that_is_delivered_carries_a_warning(finding: Finding, policy: Policy, alert: str) -> None:
     """X-Amavis-Alert, and nothing of the scanner's words can break out of it."""
     assert delivered(*edits(finding, to=(judged(policy=policy),)))["X-Amavis-Alert"] == alert
+
+
+def test_a_warning_leads_with_the_most_alarming_minor() -> None:
+    """In whatever order the findings come."""
+    weird = Finding("parts", Category.UNCHECKED, "ambiguous", "two boundaries")
+    policy = Policy(ambiguous_destiny=Destiny.PASS)
+    assert delivered(*edits(ENCRYPTED, weird, to=(judged(policy=policy),)))["X-Amavis-Alert"] == (
+        "UNCHECKED, message could not be looked into: UNCHECKED-AMBIGUOUS, Heuristics.Encrypted.Zip, two boundaries"
+    )
 
 
 def test_fields_can_be_renamed_or_left_out() -> None:

@@ -18,6 +18,14 @@ def replied(*findings: Finding, policy: Policy | None = None, contact: str = "")
     return str(reply_for(decision, findings, mail_id="Abcdefghij12", contact=contact))
 
 
+def bad_header(*minors: str) -> list[Finding]:
+    return [Finding("bad_header", Category.BAD_HEADER, minor) for minor in minors]
+
+
+def unchecked(*minors: str) -> list[Finding]:
+    return [Finding("parts", Category.UNCHECKED, minor) for minor in minors]
+
+
 REJECTS_ALL = Policy(unchecked_destiny=Destiny.REJECT, bad_header_destiny=Destiny.REJECT, forged_destiny=Destiny.REJECT)
 
 
@@ -39,6 +47,24 @@ REJECTS_ALL = Policy(unchecked_destiny=Destiny.REJECT, bad_header_destiny=Destin
 def test_each_category_has_its_reply(finding: Finding, line: str) -> None:
     """amavis' codes, short words, our id."""
     assert replied(finding, policy=REJECTS_ALL) == line
+
+
+@pytest.mark.parametrize(
+    ("findings", "answer"),
+    [
+        (bad_header("8bit"), "554 5.6.3 Rejected, id=Abcdefghij12 - BAD-HEADER-2: 8bit"),
+        (bad_header("8bit", "mime"), "554 5.6.3 Rejected, id=Abcdefghij12 - BAD-HEADER-2: 8bit, mime"),
+        (bad_header("8bit", "missing"), "554 5.6.0 Rejected, id=Abcdefghij12 - BAD-HEADER-7: missing, 8bit"),
+        (bad_header("many from"), "554 5.6.0 Rejected, id=Abcdefghij12 - BAD-HEADER-9: many from"),
+        (unchecked("encrypted", "ambiguous"), "554 5.6.0 Rejected, id=Abcdefghij12 - UNCHECKED-AMBIGUOUS"),
+        (unchecked("encrypted", "over limits"), "554 5.7.0 Rejected, id=Abcdefghij12 - UNCHECKED-OVER-LIMITS"),
+        (unchecked("undecodable", "encrypted"), "554 5.7.0 Rejected, id=Abcdefghij12 - UNCHECKED-ENCRYPTED"),
+        (unchecked("undecodable"), "554 5.7.0 Rejected, id=Abcdefghij12 - UNCHECKED-UNDECODABLE"),
+    ],
+)
+def test_the_most_alarming_minor_chooses_code_and_word(findings: list[Finding], answer: str) -> None:
+    """8-bit fields and broken content have status codes of their own; all minors of a header section are told."""
+    assert replied(*findings, policy=REJECTS_ALL) == answer
 
 
 def test_the_contact_stands_at_the_end() -> None:

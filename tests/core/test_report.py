@@ -50,6 +50,15 @@ def test_the_log_line_is_amavis_short_line() -> None:
         ((VIRUS,), "Blocked INFECTED (Eicar-Test-Signature) {RejectedInbound}"),
         ((Finding("b", Category.BANNED, detail=".exe"),), "Blocked BANNED (.exe) {RejectedInbound}"),
         ((ENCRYPTED,), "Passed UNCHECKED-ENCRYPTED {RelayedInbound}"),
+        (
+            (ENCRYPTED, Finding("parts", Category.UNCHECKED, "over limits")),
+            "Passed UNCHECKED-OVER-LIMITS {RelayedInbound}",
+        ),
+        ((Finding("parts", Category.UNCHECKED, "ambiguous"), ENCRYPTED), "Blocked UNCHECKED-AMBIGUOUS {"),
+        (
+            (Finding("h", Category.BAD_HEADER, "8bit"), Finding("h", Category.BAD_HEADER, "long")),
+            "Passed BAD-HEADER-5 {RelayedInbound}",
+        ),
         ((points(6.5),), "Passed SPAMMY {RelayedTaggedInbound}"),
         ((points(9.0),), "Blocked SPAM {RejectedInbound}"),
         ((NO_CLAMD,), "Blocked FAILED (clamd unavailable) {TempFailedInbound}"),

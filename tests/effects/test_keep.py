@@ -94,7 +94,7 @@ def test_few_points_are_no_spam() -> None:
     [
         (ENCRYPTED, "UNCHECKED, message could not be looked into: Heuristics.Encrypted.Zip"),
         (Finding("banned", Category.BANNED, detail=".exe"), "BANNED, message contains: .exe"),
-        (Finding("x", Category.BAD_HEADER, minor="8bit"), "BAD HEADER SECTION: 8bit"),
+        (Finding("x", Category.BAD_HEADER, minor="8bit"), "BAD HEADER SECTION, 8bit"),
         (Finding("x", Category.FORGED), "FORGED, message is not from its From domain"),
     ],
 )

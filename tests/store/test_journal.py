@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Envelope, Recipient, Traffic
+from milterguard.core.finding import Category, Finding
 from milterguard.core.policy import Policy
 from milterguard.core.report import Record, evidence
 from milterguard.errors import NotFoundError, StoreError
@@ -112,6 +113,17 @@ def test_ds_is_what_was_really_answered(
     journal.write([record(answer=answer)])
     assert rows(file, "SELECT ds, msgrcpt.content, msgs.content FROM msgrcpt JOIN msgs USING (mail_id)") == [
         (letter, content, content)
+    ]
+
+
+@pytest.mark.parametrize(("minors", "content"), [(("mime",), "M"), (("long", "mime"), "H"), (("missing",), "H")])
+def test_a_broken_header_section_has_amavis_letter(
+    journal: Journal, file: Path, *, minors: tuple[str, ...], content: str
+) -> None:
+    """M when only the MIME structure is broken, else H."""
+    journal.write([record("Abcdefghij12", *(Finding("h", Category.BAD_HEADER, minor) for minor in minors))])
+    assert rows(file, "SELECT msgrcpt.content, msgs.content FROM msgrcpt JOIN msgs USING (mail_id)") == [
+        (content, content)
     ]
 
 
