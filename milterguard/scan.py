@@ -10,7 +10,8 @@ FAILED: this is the first of the three doors with a broad ``except``.
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, ThreadPoolExecutor, wait
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
@@ -99,23 +100,26 @@ class _Inside:
         self._future: Future[Opened] = Future()
 
     def tell(self, opened: Opened) -> None:
-        self._future.set_result(opened)
+        with suppress(InvalidStateError):  # nobody waits any more
+            self._future.set_result(opened)
 
     def fail(self, error: CheckError) -> None:
-        if not self._future.done():
+        with suppress(InvalidStateError):
             self._future.set_exception(error)
+
+    def give_up(self) -> None:
+        """Make whoever waits fail at once."""
+        self.fail(CheckError(LOOK, "cancelled"))
 
     def opened(self, budget: Budget) -> Opened:
         try:
             return self._future.result(timeout=budget.remaining())
         except TimeoutError as error:
             raise CheckTimeout(LOOK, "the message was not taken apart in time") from error
-        except CancelledError as error:
-            raise CheckError(LOOK, "cancelled") from error
 
     @property
     def tree(self) -> Tree:
-        is_known = self._future.done() and not self._future.cancelled() and self._future.exception() is None
+        is_known = self._future.done() and self._future.exception() is None
         return self._future.result().tree if is_known else ()
 
 
@@ -155,6 +159,7 @@ class Scan:
         ``deadline`` is on the monotonic clock; ``is_wanted`` says of a check's name whether to run it.
         """
         budget, inside = Budget(deadline), _Inside()
+        budget.on_cancel(inside.give_up)
         wanted = [each for each in self._checks if is_wanted(each.check.name)]
         parts = [each for each in self._part_checks if is_wanted(each.check.name)]
         known = {each.check.name for each in self._checks} | {each.check.name for each in self._part_checks}
@@ -166,7 +171,7 @@ class Scan:
             case = _Case(message, tuple(judged), budget, inside)
             asked.append(start(LOOK, self._look.on_failure, partial(_look, self._look.opener, parts, case)))
         else:
-            inside.fail(CheckError(LOOK, "nobody looks inside"))
+            inside.tell(Opened())
         unwanted = known - {each.check.name for each in wanted} - {each.check.name for each in parts}
         return Running(message, budget, inside, tuple(asked), tuple(sorted(unwanted)))
 
@@ -225,7 +230,7 @@ def _run(message: Message, name: str, on_failure: OnFailure, ask: Callable[[], F
 def _look(opener: Opener, checks: Sequence[CheckedParts], case: _Case) -> Findings:
     """Take the message apart, tell those who wait for it, and ask those who only look at it."""
     try:
-        opened = opener.open(case.message, case.budget)
+        opened = opener.open(case.message, deadline=case.budget.deadline)
     except Exception as error:
         case.inside.fail(error if isinstance(error, CheckError) else CheckError(LOOK, type(error).__name__))
         raise

@@ -3,7 +3,7 @@
 
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -13,11 +13,14 @@ from milterguard.config.settings import OnFailure
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message
+from milterguard.core.part import Part
+from milterguard.core.verdict import Judged
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
-from milterguard.scan import Checked, Findings, Scan
+from milterguard.scan import LOOK, Checked, CheckedParts, Findings, Look, Scan
+from milterguard.unpack.opened import Opened
 from tests.core.build import CLEAN, VIRUS, message
 
-Run = Callable[[Message, Budget], Findings]
+Run = Callable[[Message, Budget, Inside], Findings]
 
 
 class Doing:
@@ -29,18 +32,18 @@ class Doing:
         self.is_closed = False
 
     def run(self, message: Message, budget: Budget, inside: Inside) -> Findings:
-        return self._run(message, budget)
+        return self._run(message, budget, inside)
 
     def close(self) -> None:
         self.is_closed = True
 
 
 def says(*findings: Finding) -> Run:
-    return lambda _message, _budget: findings
+    return lambda _message, _budget, _inside: findings
 
 
 def waits_for(event: threading.Event, *findings: Finding) -> Run:
-    def run(_message: Message, budget: Budget) -> Findings:
+    def run(_message: Message, budget: Budget, _inside: Inside) -> Findings:
         budget.on_cancel(event.set)
         event.wait(10)
         return findings
@@ -49,7 +52,7 @@ def waits_for(event: threading.Event, *findings: Finding) -> Run:
 
 
 def raises(error: Exception) -> Run:
-    def run(_message: Message, _budget: Budget) -> Findings:
+    def run(_message: Message, _budget: Budget, _inside: Inside) -> Findings:
         raise error
 
     return run
@@ -63,13 +66,62 @@ def make_scan() -> Iterator[MakeScan]:
     """Make scans that are closed after the test."""
     made: list[Scan] = []
 
-    def make(*checks: Doing, on_failure: OnFailure | None = None) -> Scan:
-        made.append(Scan([Checked(check, on_failure or OnFailure()) for check in checks], threads=8))
+    def make(*checks: Doing, on_failure: OnFailure | None = None, look: Look | None = None) -> Scan:
+        checked = [Checked(each, on_failure or OnFailure(), looks_inside=look is not None) for each in checks]
+        made.append(Scan(checked, threads=8, look=look))
         return made[-1]
 
     yield make
     for scan in made:
         scan.close()
+
+
+class Opening:
+    """Takes messages apart as the test says."""
+
+    def __init__(self, opened: Opened | Exception, *, after: threading.Event | None = None) -> None:
+        self._opened = opened
+        self._after = after
+        self.is_closed = False
+        self.count = 0
+
+    def open(self, message: Message, *, deadline: float) -> Opened:
+        self.count += 1
+        if self._after is not None:
+            self._after.wait(10)
+        if isinstance(self._opened, Exception):
+            raise self._opened
+        return self._opened
+
+    def close(self) -> None:
+        self.is_closed = True
+
+
+class Judging:
+    """A check of the parts that says what the test says."""
+
+    def __init__(self, name: str, *found: Finding, error: Exception | None = None) -> None:
+        self.name = name
+        self._found = found
+        self._error = error
+
+    def judge(self, message: Message, judged: Sequence[Judged], opened: Opened) -> Findings:
+        if self._error is not None:
+            raise self._error
+        return self._found
+
+
+def look(opening: Opening, *checks: Judging) -> Look:
+    return Look(opening, OnFailure(), tuple(CheckedParts(check, OnFailure()) for check in checks))
+
+
+OPENED = Opened(tree=(Part("1"),))
+BANNED = Finding("banned", Category.BANNED, detail="evil.exe")
+
+
+def waits_inside(_message: Message, budget: Budget, inside: Inside) -> Findings:
+    inside.opened(budget)
+    return (CLEAN,)
 
 
 def soon(seconds: float = 5.0) -> float:
@@ -87,7 +139,7 @@ def test_findings_come_in_the_order_of_the_checks(make_scan: MakeScan) -> None:
     """The slower check is the first: still its finding comes first."""
     event = threading.Event()
 
-    def sets(_message: Message, _budget: Budget) -> Findings:
+    def sets(_message: Message, _budget: Budget, _inside: Inside) -> Findings:
         event.set()
         return (SPAMD_SAYS,)
 
@@ -185,3 +237,95 @@ def test_closing_closes_the_checks(make_scan: MakeScan) -> None:
     check = Doing("clamd", says(CLEAN))
     make_scan(check).close()
     assert check.is_closed
+
+
+# --- the look inside --------------------------------------------------------------------------
+
+
+def test_checks_of_the_parts_come_last_and_in_their_order(make_scan: MakeScan) -> None:
+    """One that has nothing to say has said that."""
+    scan = make_scan(
+        Doing("clamd", waits_inside), look=look(Opening(OPENED), Judging("parts"), Judging("banned", BANNED))
+    )
+    scanned = scan.finish(scan.begin(message(), soon()), never)
+    assert [(each.check, each.category) for each in scanned.findings] == [
+        ("clamd", Category.CLEAN),
+        ("parts", Category.CLEAN),
+        ("banned", Category.BANNED),
+    ]
+    assert scanned.tree == OPENED.tree
+
+
+def test_a_message_that_cannot_be_taken_apart_has_failed(make_scan: MakeScan) -> None:
+    """For whoever wanted its parts as well: nothing is known about them."""
+    scan = make_scan(Doing("clamd", waits_inside), look=look(Opening(ValueError("bug")), Judging("banned", BANNED)))
+    scanned = scan.finish(scan.begin(message(), soon()), never)
+    assert [(each.check, each.category) for each in scanned.findings] == [
+        ("clamd", Category.FAILED),
+        (LOOK, Category.FAILED),
+    ]
+    assert scanned.tree == ()
+
+
+def test_why_it_failed_is_passed_on(make_scan: MakeScan) -> None:
+    """A CheckError keeps its words."""
+    scan = make_scan(
+        Doing("clamd", waits_inside), look=look(Opening(CheckError(LOOK, "no process")), Judging("banned"))
+    )
+    details = {each.detail for each in scan.finish(scan.begin(message(), soon()), never).findings}
+    assert details == {"no process"}
+
+
+def test_a_bug_in_one_look_leaves_the_others_alone(make_scan: MakeScan) -> None:
+    """It has FAILED in its own name."""
+    opening = Opening(OPENED)
+    scan = make_scan(look=look(opening, Judging("parts", error=ZeroDivisionError()), Judging("banned", BANNED)))
+    found = scan.finish(scan.begin(message(), soon()), never).findings
+    assert [(each.check, each.category) for each in found] == [("parts", Category.FAILED), ("banned", Category.BANNED)]
+
+
+def test_nobody_opens_what_nobody_wants_to_know(make_scan: MakeScan) -> None:
+    """All bypass it, and no scanner asks for parts."""
+    opening = Opening(OPENED)
+    scan = make_scan(look=look(opening, Judging("banned", BANNED)))
+    scanned = scan.finish(scan.begin(message(), soon(), is_wanted=lambda _name: False), never)
+    assert (scanned.findings, scanned.skipped, opening.count) == ((), ("banned",), 0)
+
+
+def test_without_a_look_a_message_has_no_parts(make_scan: MakeScan) -> None:
+    """A scanner that asks for them gets none, at once."""
+    scan = make_scan(Doing("clamd", waits_inside))
+    assert scan.finish(scan.begin(message(), soon()), never).findings == (CLEAN,)
+
+
+def test_who_waits_for_parts_is_late_at_the_deadline(make_scan: MakeScan) -> None:
+    """Both have failed then, and the thread that waited is free again."""
+    event = threading.Event()
+    scan = make_scan(Doing("clamd", waits_inside), look=look(Opening(OPENED, after=event), Judging("banned")))
+    found = scan.finish(scan.begin(message(), soon(0.2)), never).findings
+    event.set()
+    assert {(each.check, each.category, each.minor) for each in found} == {
+        ("clamd", Category.FAILED, "timeout"),
+        (LOOK, Category.FAILED, "timeout"),
+    }
+
+
+def test_a_settled_message_is_not_waited_for_inside(make_scan: MakeScan) -> None:
+    """Another scanner's infection ends the wait for parts."""
+    event = threading.Event()
+    opening = Opening(OPENED, after=event)
+    scan = make_scan(Doing("clamd", says(VIRUS)), Doing("other", waits_inside), look=look(opening, Judging("banned")))
+    running = scan.begin(message(), soon())
+    scanned = scan.finish(running, lambda findings: VIRUS in findings)
+    (waiting,) = [each.future for each in running.asked if each.name == "other"]
+    assert waiting.result(timeout=5)[0].category is Category.FAILED
+    event.set()
+    assert scanned.findings == (VIRUS,)
+    assert set(scanned.skipped) == {"other", LOOK}
+
+
+def test_closing_closes_the_opener(make_scan: MakeScan) -> None:
+    """It has processes to give back."""
+    opening = Opening(OPENED)
+    make_scan(look=look(opening)).close()
+    assert opening.is_closed

@@ -121,10 +121,10 @@ class PartCheck(Protocol):
 class Opener(Protocol):
     """Who takes messages apart. Shared by all messages of a worker."""
 
-    def open(self, message: Message, budget: Budget) -> Opened:
+    def open(self, message: Message, *, deadline: float) -> Opened:
         """Return the parts of a message, waiting until its content has arrived.
 
-        What cannot be looked into is told by flags of its parts. Raises ContentError when the octets
+        ``deadline`` is on the monotonic clock. What cannot be looked into is told by flags of its parts. Raises ContentError when the octets
         are gone, CheckError when nothing can be said at all.
         """
         ...

@@ -30,11 +30,8 @@ class Heap:
             if self._file is None:
                 self._file = unnamed_file(self._directory)
                 weakref.finalize(self, os.close, self._file)
-            view = memoryview(octets)
-            while view:
-                written = os.write(self._file, view)
-                self._end += written
-                view = view[written:]
+            write_all(self._file, octets)
+            self._end += len(octets)
         except OSError as error:
             raise ContentError(f"parts: {error.strerror}") from error
 
@@ -65,3 +62,10 @@ def unnamed_file(directory: str = "") -> int:
     """Return a descriptor of a new file without a name. Raises OSError."""
     with tempfile.TemporaryFile(buffering=0, dir=directory or None) as file:
         return os.dup(file.fileno())
+
+
+def write_all(descriptor: int, octets: bytes) -> None:
+    """Write octets to their end. Raises OSError."""
+    view = memoryview(octets)
+    while view:
+        view = view[os.write(descriptor, view) :]

@@ -1,0 +1,293 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Takes a message apart: the MIME structure here, archives and documents in the sealed child.
+
+Each leaf is decoded once for its digest and its kind. Only what is worth opening is written to a
+file of its own, whose descriptor is all that the sealed child gets (D6). Every limit ends in a flag
+of a part, never in an exception: the rest of the message is looked into all the same.
+
+*Errors:* ContentError when the message's octets are gone; BoxError when no sealed child can be had.
+"""
+
+import hashlib
+import os
+import time
+from collections import Counter, deque
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property, partial
+from itertools import chain, islice
+
+from milterguard.config.settings import Parts
+from milterguard.core.message import Message
+from milterguard.core.part import UNCHECKED_FLAGS, Flag, Part
+from milterguard.core.text import decoded
+from milterguard.mime.structure import Entity, Limits, Walked, walk
+from milterguard.unpack import wire
+from milterguard.unpack.box import Box
+from milterguard.unpack.heap import Heap, unnamed_file, write_all
+from milterguard.unpack.kind import HEAD_BYTES, TAIL_BYTES, is_openable, kinds_of
+from milterguard.unpack.member import Member, Request
+from milterguard.unpack.opened import Leaf, Opened
+from milterguard.unpack.words import password_candidates
+
+_SHARE = 0.6
+"""Of the time that is left: the scanners need the rest for what was found inside."""
+_TEXT_BYTES = 65536
+"""Of each text, searched for passwords."""
+_LEAST = 8
+"""The last of many archives may still take an eighth of the limits."""
+_TROUBLES = {wire.TIME: Flag.OVER_LIMITS, wire.MEMORY: Flag.OVER_LIMITS, wire.LIMIT: Flag.OVER_LIMITS}
+"""What a sealed child may die of that is a limit; everything else is UNDECODABLE."""
+Octets = Callable[[], Iterator[bytes]]
+
+
+class Opener:
+    """Takes messages apart. Shared by all messages of a worker; several threads may use it at once."""
+
+    def __init__(self, settings: Parts, box: Box, *, gives_all: bool = False, directory: str = "") -> None:
+        """``gives_all``: the octets of every member are wanted; ``directory``: where unnamed files live."""
+        self._settings = settings
+        self._box = box
+        self._gives_all = gives_all
+        self._directory = directory
+        self._limits = Limits(
+            depth=settings.max_depth, parts=settings.max_parts, header_bytes=settings.max_part_header_bytes
+        )
+
+    def open(self, message: Message, *, deadline: float) -> Opened:
+        """Return the parts of a message, waiting until its content has arrived.
+
+        ``deadline`` is on the monotonic clock. Raises ContentError and BoxError.
+        """
+        body = message.content.whole(deadline=deadline)
+        walked = walk(message.header, body, self._limits)
+        ends_at = time.monotonic() + (deadline - time.monotonic()) * _SHARE
+        work = _Work(self._settings, self._box, walked, directory=self._directory, deadline=ends_at)
+        return work.done(gives_all=self._gives_all)
+
+    def close(self) -> None:
+        """Give back the sealed processes."""
+        self._box.close()
+
+
+class Unopened:
+    """In place of an ``Opener`` where nobody wants to know what is inside."""
+
+    def open(self, message: Message, *, deadline: float) -> Opened:
+        del message, deadline
+        return Opened()
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+@dataclass(slots=True)
+class _Look:
+    """What one pass over the octets of a leaf showed."""
+
+    size: int
+    digest: str
+    kinds: tuple[str, ...]
+
+
+class _Work:
+    """One message in work. Has a dictionary: what is computed once is kept there."""
+
+    def __init__(self, settings: Parts, box: Box, walked: Walked, *, directory: str, deadline: float) -> None:
+        self._settings = settings
+        self._box = box
+        self._walked = walked
+        self._directory = directory
+        self._deadline = deadline
+        self._heap = Heap(directory)
+        self._members_left = settings.max_members
+        self._octets_left = settings.max_unpacked_bytes
+        self._parts = [_part(entity) for entity in walked.entities]
+        self._leaves: dict[str, Leaf] = {}
+        self._children = Counter(entity.parent for entity in walked.entities)
+        self._gives_all = False
+
+    def done(self, *, gives_all: bool) -> Opened:
+        self._gives_all = gives_all
+        for index, entity in enumerate(self._walked.entities):
+            if entity.is_leaf:
+                self._leaf(index, entity)
+        return Opened(tuple(self._parts), self._walked.problems, tuple(self._leaves.values()))
+
+    def _leaf(self, index: int, entity: Entity) -> None:
+        octets = partial(self._walked.octets, index)
+        seen = _looked_at(octets())
+        self._parts[index] = replace(self._parts[index], size=seen.size, digest=seen.digest, kinds=seen.kinds)
+        is_flagged = False
+        if is_openable(seen.kinds):
+            self._open(index, entity, octets)
+            is_flagged = not self._parts[index].flags.isdisjoint(UNCHECKED_FLAGS)
+        self._add(index, octets, is_suspect=entity.is_suspect or is_flagged, is_attachment=not entity.is_text)
+
+    def _add(self, index: int, octets: Octets, *, is_suspect: bool, is_attachment: bool = True) -> None:
+        """Remember a leaf's octets for the scanner; the same octets once, and the graver of two opinions."""
+        part = self._parts[index]
+        if not part.size:
+            return
+        known = self._leaves.get(part.digest)
+        if known is None:
+            self._leaves[part.digest] = Leaf(index, is_suspect, is_attachment, octets)
+        elif is_suspect > known.is_suspect or is_attachment > known.is_attachment:
+            self._leaves[part.digest] = replace(
+                known,
+                is_suspect=is_suspect or known.is_suspect,
+                is_attachment=is_attachment or known.is_attachment,
+            )
+
+    def _open(self, index: int, entity: Entity, octets: Octets) -> None:
+        """Have a leaf looked into, and take over what was found as parts below it."""
+        part = self._parts[index]
+        request = Request(
+            names=part.names,
+            kinds=part.kinds,
+            give_all=self._gives_all or entity.is_suspect,
+            max_depth=self._settings.max_archive_depth,
+            max_members=max(self._members_left, self._settings.max_members // _LEAST),
+            max_bytes=max(self._octets_left, self._settings.max_unpacked_bytes // _LEAST),
+            passwords=self._passwords,
+        )
+        descriptor = self._file(octets)
+        try:
+            told = self._asked(descriptor, request)
+            if not request.give_all and any(Flag.OVER_LIMITS in each.flags for each in told.members.values()):
+                # A scanner may give up on it as we did: it gets what we could reach, piece by piece.
+                told = self._asked(descriptor, replace(request, give_all=True))
+        finally:
+            os.close(descriptor)
+        self._take_over(index, told)
+
+    def _asked(self, descriptor: int, request: Request) -> "_Told":
+        told = _Told(self._heap)
+        told.trouble = self._box.open(descriptor, request, deadline=self._deadline, sink=told).trouble
+        return told
+
+    def _take_over(self, index: int, told: "_Told") -> None:
+        """Add what stands in a leaf as parts below it; what is wrong with the opening is a flag of the leaf."""
+        leaf = self._parts[index]
+        before = self._children[index]
+        indexes: dict[tuple[int, ...], int] = {(): index}
+        for path, member in told.members.items():
+            if not path:
+                kinds, detail = _merged(leaf.kinds, member.kinds), leaf.detail or member.detail
+                leaf = replace(leaf, kinds=kinds, flags=leaf.flags | member.flags, detail=detail)
+                continue
+            parent = indexes[path[:-1]]
+            number = path[-1] + (before if len(path) == 1 else 0)
+            indexes[path] = len(self._parts)
+            self._parts.append(_member(member, parent, f"{self._parts[parent].placement}/{number}"))
+            self._members_left -= 1
+            self._octets_left -= member.size or 0
+            if path in told.octets:
+                self._add(indexes[path], told.octets[path], is_suspect=True)
+        flag = _TROUBLES.get(told.trouble, Flag.UNDECODABLE) if told.trouble else None
+        if flag is not None:
+            leaf = replace(leaf, flags=leaf.flags | {flag}, detail=leaf.detail or told.trouble)
+        self._parts[index] = leaf
+
+    def _file(self, octets: Octets) -> int:
+        """Return a descriptor of a file that holds nothing but these octets: what the sealed child gets."""
+        descriptor = unnamed_file(self._directory)
+        try:
+            for block in octets():
+                write_all(descriptor, block)
+        except BaseException:
+            os.close(descriptor)
+            raise
+        return descriptor
+
+    @cached_property
+    def _passwords(self) -> tuple[str, ...]:
+        """What is tried on encrypted attachments: the operator's passwords, then words of the texts of the mail."""
+        attempts = self._settings.password_attempts
+        if not attempts:
+            return ()
+        words = chain(self._settings.passwords, *(self._words(index) for index in self._texts()))
+        return tuple(dict.fromkeys(islice(words, attempts)))
+
+    def _texts(self) -> Iterator[int]:
+        return (index for index, entity in enumerate(self._walked.entities) if entity.is_leaf and entity.is_text)
+
+    def _words(self, index: int) -> Iterator[str]:
+        text = b"".join(islice(self._walked.octets(index), 1))[:_TEXT_BYTES]
+        return iter(password_candidates(decoded(text), self._settings.password_attempts))
+
+
+class _Told:
+    """What a sealed child said about one leaf. Implements ``box.Sink``."""
+
+    def __init__(self, heap: Heap) -> None:
+        self.members: dict[tuple[int, ...], Member] = {}
+        self.octets: dict[tuple[int, ...], Octets] = {}
+        """Of those that were given in full."""
+        self.trouble = ""
+        self._heap = heap
+        self._path: tuple[int, ...] = ()
+        self._start = 0
+        self._end = -1
+
+    def tell(self, member: Member) -> None:
+        """Take a member, or what became known of it later."""
+        known = self.members.get(member.path)
+        if known is not None:
+            flags, kinds = known.flags | member.flags, _merged(known.kinds, member.kinds)
+            member = replace(known, flags=flags, kinds=kinds, detail=known.detail or member.detail)
+        self.members[member.path] = member
+        if known is None and member.has_octets:
+            self._path, self._start = member.path, self._heap.end
+            self._end = self._start + (member.size or 0)
+
+    def give(self, block: bytes) -> None:
+        """Keep octets of the member that was told last."""
+        self._heap.put(block)
+        if self._heap.end == self._end:
+            self.octets[self._path] = self._heap.blocks(self._start, self._end)
+
+
+def _looked_at(blocks: Iterator[bytes]) -> _Look:
+    """Return what one pass over the octets of a leaf shows."""
+    digest, size, head, tail = hashlib.sha256(), 0, b"", deque[bytes]()
+    kept = 0
+    for block in blocks:
+        digest.update(block)
+        size += len(block)
+        if len(head) < HEAD_BYTES:
+            head += block[: HEAD_BYTES - len(head)]
+        tail.append(block)
+        kept += len(block)
+        while kept - len(tail[0]) >= TAIL_BYTES:
+            kept -= len(tail.popleft())
+    return _Look(size, digest.hexdigest(), kinds_of(head, b"".join(tail)[-TAIL_BYTES:], size))
+
+
+def _part(entity: Entity) -> Part:
+    return Part(
+        entity.placement,
+        entity.parent,
+        types=entity.types,
+        names=entity.names,
+        flags=entity.flags,
+        reading=entity.reading,
+    )
+
+
+def _member(member: Member, parent: int, placement: str) -> Part:
+    return Part(
+        placement,
+        parent,
+        names=member.names,
+        kinds=member.kinds,
+        size=member.size,
+        digest=member.digest,
+        flags=member.flags,
+        detail=member.detail,
+        is_member=True,
+    )
+
+
+def _merged(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys((*known, *more)))
