@@ -37,10 +37,10 @@ def endings(name: str, *, is_member: bool = False) -> frozenset[str]:
 
 
 def plain(name: str) -> str:
-    """Return a name without what cannot be seen, in compatible letters: ``ａ.ｅｘｅ`` is ``a.exe``."""
+    """Return a name without what cannot be seen, in compatible letters and plain blanks: ``ａ.ｅｘｅ`` is ``a.exe``."""
     if name.isascii() and name.isprintable():
         return name
-    seen = "".join(each for each in name if each.isprintable() or _is_blank(each))
+    seen = "".join(each if each.isprintable() else " " if _is_blank(each) else "" for each in name)
     return unicodedata.normalize("NFKC", _NO_WIDTH.sub("", seen))
 
 
