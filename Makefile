@@ -20,8 +20,11 @@ CORE_FILES := milterguard/core/*,milterguard/scan.py
 PYTEST ?=
 # The folder of the load harness.
 BENCH ?= ../shared/bench
+# For how long each target is fuzzed, and which: `make fuzz SECONDS=60 TARGET=base64`; empty is all of them.
+SECONDS ?= 600
+TARGET ?=
 
-.PHONY: help setup demo run test check lint tests stale format generate lock bench chaos clean
+.PHONY: help setup demo run test check lint tests stale format generate lock bench chaos fuzz clean
 
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):[^#]*## (.*)/\1\t\2/p' $(MAKEFILE_LIST) | expand -t 12
@@ -90,6 +93,9 @@ bench: setup ## Measure milterguard beside its peers (BENCH: the harness), into 
 
 chaos: setup ## Kill what can be killed under load, and count what was lost
 	@$(AS_ROOT) $(BIN)/python -m tests.chaos
+
+fuzz: setup ## Fuzz what reads hostile octets, each target (TARGET: one) for SECONDS
+	@$(BIN)/python -m tests.fuzz --seconds $(SECONDS) $(TARGET)
 
 clean: ## Remove caches and build results, not .venv
 	@rm -rf .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache build dist .coverage .coverage.*

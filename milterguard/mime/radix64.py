@@ -154,8 +154,8 @@ def _by_line(octets: Octets, survey: _Survey) -> Iterator[Decoding]:
     lengths = _line_lengths(octets, survey.start, survey.end)
     if any(length % 4 for length in lengths):
         alone = partial(_segments, octets, survey.start, survey.end, table=_LINE_ENDS_PAD, dropped=_NOT_IN_LINES)
-        # Lines of 75 letters are some mailer's habit; lines of any length are none's.
-        yield Decoding("base64 line by line", is_odd=True, is_ambiguous=len(lengths) > 1, blocks=alone)
+        # Real mail has lines of 75 letters, and a longer one among them; lines of any length are nobody's habit.
+        yield Decoding("base64 line by line", is_odd=True, is_ambiguous=len(lengths) > 2, blocks=alone)
 
 
 def _line_lengths(octets: Octets, start: int, end: int) -> set[int]:

@@ -23,6 +23,7 @@ _ALPHABET = bytes(range(32, 96)) + b"`"
 _TO_RADIX64 = bytes.maketrans(_ALPHABET, LETTERS + b"A")
 _OTHERS = bytes(set(range(256)) - set(_ALPHABET))
 _FULL_LINE = re.compile(rb"M[ -`]{60}(\r?\n)")
+_FULL_STANDS_FOR = b"M\0\n"
 _LAST = re.compile(rb"(?i)end[ \t]*+")
 
 
@@ -56,14 +57,15 @@ class _Survey:
         elif _LAST.fullmatch(line):
             self.has_end = True
         elif self.has_end:
-            self.goes_on = self.goes_on or (len(line) >= _FULL // 2 and is_encoded(line))
-        elif not self.has_begin or not is_encoded(line, is_exact=True):
+            is_full = line in _FULL_STANDS_FOR
+            self.goes_on = self.goes_on or is_full or (len(line) >= _FULL // 2 and is_encoded(line))
+        elif not self.has_begin or (line not in _FULL_STANDS_FOR and not is_encoded(line, is_exact=True)):
             self.is_odd = True
 
 
 def _short_lines(block: bytes) -> list[bytes]:
     """Return the lines of a block without their ends, full ones replaced by a short one for all."""
-    return _split(_FULL_LINE.sub(b"", block))
+    return _split(_FULL_LINE.sub(_FULL_STANDS_FOR, block))
 
 
 def _split(block: bytes) -> list[bytes]:
