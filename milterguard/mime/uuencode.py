@@ -22,8 +22,8 @@ _SHORTEST = 2
 _ALPHABET = bytes(range(32, 96)) + b"`"
 _TO_RADIX64 = bytes.maketrans(_ALPHABET, LETTERS + b"A")
 _OTHERS = bytes(set(range(256)) - set(_ALPHABET))
-_FULL_LINE = re.compile(rb"M[ -`]{60}(\r?\n)")
-_FULL_STANDS_FOR = b"M\0\n"
+_FULL_LINE = re.compile(rb"(?m)^M[ -`]{60}\r?\n")
+_STAND_IN = b"M\0"
 _LAST = re.compile(rb"(?i)end[ \t]*+")
 
 
@@ -57,15 +57,15 @@ class _Survey:
         elif _LAST.fullmatch(line):
             self.has_end = True
         elif self.has_end:
-            is_full = line in _FULL_STANDS_FOR
+            is_full = line == _STAND_IN
             self.goes_on = self.goes_on or is_full or (len(line) >= _FULL // 2 and is_encoded(line))
-        elif not self.has_begin or (line not in _FULL_STANDS_FOR and not is_encoded(line, is_exact=True)):
+        elif not self.has_begin or (line != _STAND_IN and not is_encoded(line, is_exact=True)):
             self.is_odd = True
 
 
 def _short_lines(block: bytes) -> list[bytes]:
     """Return the lines of a block without their ends, full ones replaced by a short one for all."""
-    return _split(_FULL_LINE.sub(_FULL_STANDS_FOR, block))
+    return _split(_FULL_LINE.sub(_STAND_IN + b"\n", block))
 
 
 def _split(block: bytes) -> list[bytes]:
