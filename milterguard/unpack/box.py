@@ -96,8 +96,6 @@ class Box:
         try:
             with _read_only(descriptor) as content:
                 return self._ask(content, request, deadline=deadline, sink=sink)
-        except OSError as error:
-            raise BoxError(f"no sealed process could be had: {error.strerror}") from error
         finally:
             self._slots.release()
 
@@ -162,18 +160,26 @@ class _Child:
         self.members: list[Member] = []
 
     def report(self, nurse: Nurse, content: int) -> Report:
-        """Ask, and hear to the end. Raises NurseryGone, OSError, BoxError and what the sink raises."""
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
-        with ours:
-            with theirs:
-                ours.send(wire.request_packet(self._request))
-                nurse.order(content, theirs.fileno(), seconds=self._deadline - time.monotonic())
+        """Ask, and hear to the end. Raises NurseryGone, NurseryLate, BoxError and what the sink raises."""
+        with self._asked(nurse, content) as ours:
             trouble = self._hear(ours)
         if trouble == wire.TIME and not self.members:
             nurse.seals(time.monotonic())  # else it was never asked
         if trouble == wire.REFUSED and not self.members:
             raise BoxError("a process could not be sealed")
         return Report(tuple(self.members), trouble)
+
+    def _asked(self, nurse: Nurse, content: int) -> socket.socket:
+        try:
+            ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+            with theirs, contextlib.ExitStack() as stack:
+                stack.push(ours)
+                ours.send(wire.request_packet(self._request))
+                nurse.order(content, theirs.fileno(), seconds=self._deadline - time.monotonic())
+                stack.pop_all()
+        except OSError as error:
+            raise BoxError(f"no socket for a sealed process: {error.strerror}") from error
+        return ours
 
     def _hear(self, ours: socket.socket) -> str:
         """Return the trouble, or nothing. The child is killed once ``ours`` is closed."""
@@ -214,7 +220,10 @@ def _read_only(descriptor: int) -> Iterator[int]:
     if fcntl.fcntl(descriptor, fcntl.F_GETFL) & os.O_ACCMODE == os.O_RDONLY:
         yield descriptor
         return
-    again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    try:
+        again = os.open(f"/proc/self/fd/{descriptor}", os.O_RDONLY | os.O_CLOEXEC)
+    except OSError as error:
+        raise BoxError(f"the octets cannot be handed over for reading only: {error.strerror}") from error
     try:
         yield again
     finally:

@@ -4,7 +4,8 @@
 The nursery is started by exec and not by fork, because the worker has threads and much that no child may
 have: only one socket goes along. It ends by itself when that socket is closed, however the worker died.
 
-*Errors:* NurseryGone when it has ended, NurseryLate when it is not ready in time; OSError when there is no process or socket to be had.
+*Errors:* NurseryGone when it has ended, NurseryLate when it is not ready in time, OSError when
+there is no process or socket to be had.
 """
 
 import contextlib

@@ -33,12 +33,17 @@ class Terms:
     parent: int
     """Process id of the parent: who outlives it dies."""
     libc: ctypes.CDLL
-    program: ctypes.Array[ctypes.c_char] | None
+    program: seccomp.Program | None
     """The seccomp filter; None on a machine whose system calls we do not know."""
 
 
 def prepare(*, memory_bytes: int, cpu_seconds: int) -> Terms:
-    """Return the terms for children of this process, which may add so much memory to what it has itself."""
+    """Return the terms for children of this process, which may add so much memory to what it has itself.
+
+    What costs time and can be inherited is done here, for a child pays for each page that it touches first.
+    """
+    with contextlib.suppress(OSError):  # when memory is short this process or a child ends, not the worker
+        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[0])
     return Terms(
         memory_bytes=memory_bytes + pages * resource.getpagesize(),
@@ -56,8 +61,6 @@ def become_sealed(terms: Terms, *, max_bytes: int, max_depth: int) -> tuple[str,
     """
     os.setsid()
     prctl = terms.libc.prctl
-    with contextlib.suppress(OSError):  # when memory is short this process ends, not the worker
-        Path("/proc/self/oom_score_adj").write_text("1000", encoding="ascii")
     _limit(terms, max_bytes=max_bytes, max_depth=max_depth)
     has_user = _become_nobody()
     # After the change of user, which would clear it.

@@ -70,24 +70,25 @@ _MACHINES = {
 }
 
 
-class _Program(ctypes.Structure):
-    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_void_p))
+class Program(ctypes.Structure):
+    """A filter as the kernel takes it (``struct sock_fprog``)."""
+
+    _fields_ = (("length", ctypes.c_ushort), ("instructions", ctypes.c_char_p))
 
 
-def program(machine: str = "") -> ctypes.Array[ctypes.c_char] | None:
+def program(machine: str = "") -> Program | None:
     """Return the filter for a machine, by default this one; None when we do not know its system calls."""
     known = _MACHINES.get(machine or os.uname().machine)
     # A 32-bit Python on a 64-bit kernel has other system calls.
     if known is None or struct.calcsize("P") != 8:
         return None
-    octets = b"".join(_instructions(known))
-    return ctypes.create_string_buffer(octets, len(octets))
+    steps = _instructions(known)
+    return Program(len(steps), b"".join(steps))
 
 
-def load(libc: ctypes.CDLL, instructions: ctypes.Array[ctypes.c_char]) -> bool:
+def load(libc: ctypes.CDLL, program: Program) -> bool:
     """Put the filter on this process, which must have given up new privileges; False where the kernel cannot."""
-    filter_ = _Program(len(instructions) // 8, ctypes.cast(instructions, ctypes.c_void_p))
-    return bool(libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(filter_), 0, 0) == 0)
+    return bool(libc.prctl(_PR_SET_SECCOMP, _MODE_FILTER, ctypes.byref(program), 0, 0) == 0)
 
 
 def _instructions(machine: _Machine) -> list[bytes]:

@@ -35,6 +35,11 @@ def tell_ids(descriptor: int, request: Request, tell: Tell, give: Give) -> None:
     tell(Member((1,), names=(str(os.getpid()), str(os.getppid()), ",".join(os.environ), str(os.getuid()))))
 
 
+def tell_ids_and_compute(descriptor: int, request: Request, tell: Tell, give: Give) -> None:
+    tell_ids(descriptor, request, tell, give)
+    compute()
+
+
 def abort(*_: object) -> None:
     os.abort()
 
@@ -160,10 +165,10 @@ def checked(result: int) -> None:
 ATTEMPTS: dict[str, Callable[[], object]] = {
     "read a file": lambda: os.open("/etc/passwd", os.O_RDONLY),
     "read a file of ours": lambda: Path(__file__).read_bytes(),
-    "list a folder": lambda: os.listdir("/tmp"),
+    "list a folder": lambda: list(Path("/tmp").iterdir()),
     "write a file": lambda: os.open("/tmp/milterguard-escaped", os.O_WRONLY | os.O_CREAT),
-    "delete a file": lambda: os.unlink("/tmp/milterguard-escaped"),
-    "make a folder": lambda: os.mkdir("/tmp/milterguard-escaped"),
+    "delete a file": lambda: Path("/tmp/milterguard-escaped").unlink(),
+    "make a folder": lambda: Path("/tmp/milterguard-escaped").mkdir(),
     "open a TCP socket": lambda: socket.socket(socket.AF_INET, socket.SOCK_STREAM),
     "connect": connect,
     "open a unix socket": lambda: socket.socketpair(),
