@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many addresses a From field names, for any reader: readers differ in which of several they show.
+
+Not a parser that rejects: what no grammar allows is counted as the most credulous reader would.
+Linear in the octets, whatever they are. Never raises.
+
+*Source:* RFC 5322 sections 3.4 and 4.4 (comments, quoted strings, groups, routes).
+"""
+
+import re
+
+_OUTSIDE = re.compile(rb'\\.|"(?:[^"\\]|\\.)*+"|\(', re.DOTALL)
+"""What hides specials outside of comments. A quote that is not closed hides nothing."""
+_IN_COMMENT = re.compile(rb"\\.|\(+|\)", re.DOTALL)
+_ANGLE = re.compile(rb"<([^<>]*)>?")
+_SEPARATOR = re.compile(rb"[,;]")
+_AT = re.compile(rb"[^\s,@]\s*+@")
+"""An address: something before the sign. In a route (``<@a,@b:user@c>``) there is nothing before the first ones."""
+
+
+def address_count(value: bytes) -> int:
+    """Return how many addresses the value of a From field may be read to name.
+
+    A display name that looks like an address is none when an address in angle brackets follows. A
+    value without any domain counts as one address unless nothing is left of it.
+    """
+    plain = _plain(value)
+    items = _SEPARATOR.split(_ANGLE.sub(b"<", plain))
+    places = [*_ANGLE.findall(plain), *(item for item in items if b"<" not in item)]
+    return sum(len(_AT.findall(place)) for place in places) or int(any(map(_names_somebody, places)))
+
+
+def _names_somebody(place: bytes) -> bool:
+    """Whether there is a word besides the name of a group."""
+    return bool(place.rpartition(b":")[2].strip(b" \t\r\n>"))
+
+
+def _plain(value: bytes) -> bytes:
+    """Return the value without comments and without what is quoted.
+
+    A comment that is not closed hides nothing: some readers would end it elsewhere.
+    """
+    kept: list[bytes] = []
+    position = 0
+    while token := _OUTSIDE.search(value, position):
+        kept.append(value[position : token.start()])
+        if token[0] != b"(":
+            kept.append(b"q")
+            position = token.end()
+            continue
+        kept.append(b" ")
+        position = _comment_end(value, token.end())
+        if position < 0:
+            kept.append(value[token.end() :].replace(b"(", b" "))
+            return b"".join(kept)
+    return b"".join(kept) + value[position:]
+
+
+def _comment_end(value: bytes, position: int) -> int:
+    """Return the position behind a comment that was opened before ``position``; -1 if it is not closed."""
+    depth = 1
+    for token in _IN_COMMENT.finditer(value, position):
+        if token[0].startswith(b"("):
+            depth += len(token[0])
+        elif token[0] == b")":
+            depth -= 1
+            if depth == 0:
+                return token.end()
+    return -1

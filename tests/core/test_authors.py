@@ -1,0 +1,91 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""How many addresses a From field names, for readers of every kind."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from milterguard.core.authors import address_count
+from tests.core.linear import is_linear
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        b" a@x.example",
+        b" A <a@x.example>",
+        b" a@x.example <a@x.example>",
+        b' "a@y.example, b@z.example" <a@x.example>',
+        b' "quoted \\" b@y.example, c" <a@x.example>',
+        b' "a b"@x.example',
+        b" A (b@y.example, c@z.example) <a@x.example>",
+        b" a(one(two)three)@x.example",
+        b" a@x.example (A \\) b@y.example)",
+        b" Smith, John <a@x.example>",
+        b" a @ x . example",
+        b" <@r.example,@s.example:a@x.example>",
+        b" a@[IPv6:2001:db8::1]",
+        b" <a@[IPv6:2001:db8::1]>",
+        b" Team: a@x.example;",
+        b" =?utf-8?Q?A=40B?= <a@x.example>",
+        b" A\n <a@x.example>",
+        b" root",
+        b" A <root>",
+        b" root (Cron Daemon)",
+    ],
+)
+def test_one_author(value: bytes) -> None:
+    """Names, comments, routes and groups around it do not make it more."""
+    assert address_count(value) == 1
+
+
+@pytest.mark.parametrize("value", [b"", b" ", b" <>", b" A <>", b" (a@x.example)", b" Nobody:;", b" ,,"])
+def test_nobody(value: bytes) -> None:
+    """Empty fields and empty groups name no one."""
+    assert address_count(value) == 0
+
+
+@pytest.mark.parametrize(
+    ("value", "count"),
+    [
+        (b" a@x.example, b@y.example", 2),
+        (b" A <a@x.example>, B <b@y.example>", 2),
+        (b" A <a@x.example> <b@y.example>", 2),
+        (b" a@x.example b@y.example", 2),
+        (b" a@x.example; b@y.example", 2),
+        (b" <a@x.example, b@y.example>", 2),
+        (b" <a@x.example <b@y.example>", 2),
+        (b" a@x.example, B <b@y.example>", 2),
+        (b" Team: a@x.example, b@y.example;, c@z.example", 3),
+        (b' "A <a@x.example>, B <b@y.example>', 2),
+        (b" (A <a@x.example>, B <b@y.example>", 2),
+        (b" A (( one ) <a@x.example>, b@y.example", 2),
+        (b" a@x.example@y.example", 2),
+        (b' A\\" <a@x.example>, "B <b@y.example>', 2),
+    ],
+)
+def test_several_authors(value: bytes, count: int) -> None:
+    """Also where no grammar allows it, and behind quotes and comments that never end."""
+    assert address_count(value) == count
+
+
+@given(st.lists(st.sampled_from([b"(", b")", b'"', b"\\", b"<", b">", b"@", b",", b":", b";", b"a", b" ", b"\n"])))
+def test_any_order_of_specials_is_counted(tokens: list[bytes]) -> None:
+    """Never more than there are signs, but one for a name alone; never an exception."""
+    value = b"".join(tokens)
+    assert 0 <= address_count(value) <= max(1, value.count(b"@"))
+
+
+@given(st.binary(max_size=300))
+def test_any_octets_are_counted(value: bytes) -> None:
+    """Never an exception."""
+    assert address_count(value) >= 0
+
+
+@pytest.mark.parametrize(
+    "unit",
+    [b"(", b")", b"()", b'"', b'\\"', b'"(', b'("', b"[", b"<", b"<>", b"a@", b"a@b,", b" ", b"\\", b'("\\', b";"],
+)
+def test_a_long_row_of_specials_takes_linear_time(unit: bytes) -> None:
+    """Unclosed comments and quotes are tried once, not from each position anew."""
+    assert is_linear(lambda size: (unit * size)[:size], address_count)
