@@ -30,6 +30,7 @@ _BEARERS = frozenset({"exe", "dll", "image"})
 _SIGNATURES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"MSCF\x00\x00\x00\x00")
 _SUFFIX = re.compile(r"\.(gz|tgz|taz|bz2|tbz2?|xz|txz|lzma|tlz|zst|tzst|lz4|lz|Z|z)$")
 _TAR_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$")
+_MAX_NAME_BYTES = 4096
 _MAX_BROKEN = 50
 """After that many broken headers there is no point in going on."""
 
@@ -66,7 +67,9 @@ def look_compressed(source: Source, _quota: Quota) -> Iterator[Find]:
 
 
 def readings(raw: bytes, *, is_zip: bool = False) -> tuple[str, ...]:
-    """Return every way to read a name: UTF-8, the DOS code page of zip, Latin-1."""
+    """Return every way to read a name: UTF-8, the DOS code page of zip, Latin-1. A long one loses its middle."""
+    if len(raw) > _MAX_NAME_BYTES:
+        raw = raw[: _MAX_NAME_BYTES // 2] + raw[-_MAX_NAME_BYTES // 2 :]
     if raw.isascii():
         return (raw.decode("ascii"),)
     codecs = ("utf-8", "cp437", "latin-1") if is_zip else ("utf-8", "latin-1")
@@ -126,6 +129,8 @@ def _members(
         if child.blocks is not None and not is_step_free:
             _skip(reader, entry, quota)
         entry = _next(reader)
+    if reader.complaint:
+        yield Note(frozenset({Flag.UNDECODABLE}), reader.complaint)
     if reader.has_encrypted and not is_told:
         yield Note(frozenset({Flag.ENCRYPTED}), "encrypted")
 
@@ -140,6 +145,7 @@ def _next(reader: Reader) -> Entry | None:
                 raise Undecodable("its list is encrypted", Flag.ENCRYPTED) from error
             if is_fatal(error):
                 raise Undecodable(text_of(error)) from error
+            reader.complaint = reader.complaint or text_of(error)
     raise Undecodable("too many broken members")
 
 

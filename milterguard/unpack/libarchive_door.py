@@ -68,6 +68,8 @@ class Reader:
         self._octets = octets
         self._view = (ctypes.c_char * len(octets)).from_buffer(octets) if len(octets) else None
         self._buffer = ctypes.create_string_buffer(_BLOCK_BYTES)
+        self.complaint = ""
+        """About a header that was passed over."""
         self._has_entries = False
         self._is_sound = False
         for name in formats:

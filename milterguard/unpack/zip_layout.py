@@ -7,6 +7,7 @@
 """
 
 from dataclasses import dataclass, field
+from itertools import pairwise
 
 from milterguard.unpack.zip_record import (
     DESCRIPTOR_BIT,
@@ -176,7 +177,7 @@ def _entries(octets: Octets, start: int, stop: int, layout: Layout) -> list[Head
 
 def _pair(octets: Octets, layout: Layout, centrals: list[Header], *, limit: int, base: int) -> None:
     offsets = sorted({header.offset + base for header in centrals})
-    following = dict(zip(offsets, [*offsets[1:], limit], strict=True))
+    following = dict(pairwise([*offsets, limit]))
     seen: dict[int, Header | None] = {}
     read = 0
     for central in centrals:
@@ -241,6 +242,8 @@ def _is_signing_block(octets: Octets, stop: int) -> bool:
 def _carve_gap(octets: Octets, layout: Layout, known: set[int], *, start: int, stop: int, is_program: bool) -> None:
     if not is_program and octets[start : min(stop, start + 65536)].strip(b"\0"):
         layout.contradict("data between members" if start else "data in front")
+    if octets.find(END, start, stop) >= 0:
+        layout.contradict("several end records")
     found = octets.find(LOCAL, start, stop)
     for _ in range(_MAX_CARVED):
         if found < 0:
