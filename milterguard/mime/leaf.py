@@ -12,6 +12,10 @@ from milterguard.mime.entity import Entity
 from milterguard.mime.walk import Span, Task, Walk
 
 _SHOWN = frozenset({"text/plain", "text/html"})
+_NOT_CARVED = ("text/", "application/pgp-")
+"""Base64 in these is not content, or shown as it is."""
+_SEARCHED_OCTETS = 1 << 20
+"""Longer texts are not decoded to look for files in them."""
 
 
 def flags(types: tuple[str, ...]) -> frozenset[Flag]:
@@ -67,11 +71,23 @@ def _inside(state: Walk, index: int, task: Task, declared: Declaration, body: Sp
     inner = Task(task.parent, task.placement, body, task.depth)
     multipart.undeclared(state, index, inner, declared)
     if entity.encoding != "identity":
+        if entity.is_text and body.end - body.start <= _SEARCHED_OCTETS:
+            _encoded_files(state, index, body)
         return
-    if entity.is_text or entity.types[0].startswith("text/"):
-        files(state, index, body)
-    elif not state.is_ambiguous:
+    files(state, index, body)
+    if not entity.types[0].startswith(_NOT_CARVED) and not state.is_ambiguous:
         blocks(state, index, body)
+
+
+def _encoded_files(state: Walk, index: int, body: Span) -> None:
+    """Add the files that stand in a text that is encoded itself."""
+    entity = state.entities[index]
+    raw = state.sources[body.source][body.start : body.end]
+    if entity.encoding == "quoted-printable" and b"begin" not in raw and b"BinHex" not in raw:
+        return
+    octets = b"".join(decode.decodings(raw, 0, len(raw), entity.encoding)[0].blocks())
+    if decode.embedded(octets, 0, len(octets)) and len(octets) <= state.may_decode():
+        files(state, index, state.keep(octets))
 
 
 def files(state: Walk, index: int, span: Span) -> None:
