@@ -50,8 +50,8 @@ def walker(octets: bytes) -> None:
 
 def names(octets: bytes) -> None:
     """Read the names that the fields of a part may give it."""
-    disposition, _, kind = octets.partition(b"\0")
-    import_module("milterguard.mime.names").candidates(disposition, kind)
+    fields = octets.split(b"\0", 5)
+    import_module("milterguard.mime.names").candidates(fields[::3], fields[1::3], fields[2::3])
 
 
 def listing(octets: bytes) -> None:
