@@ -25,13 +25,21 @@ import time
 from dataclasses import dataclass
 
 from milterguard.unpack import wire
-from milterguard.unpack.seal import Terms, become_sealed, prepare
-from milterguard.unpack.sealed import Cell, Examiner, live
+from milterguard.unpack.seal import Terms, prepare, shut, withdraw
+from milterguard.unpack.sealed import Cell, Examiner, live, rehearse
 
 START = "import json, sys; sys.path[:] = json.loads(sys.argv[1]); from milterguard.unpack.nursery import main; main()"
 """What Python is given to run, isolated; arguments are the worker's module path and the terms, both as JSON."""
 _CONTROL = 0
 """Standard input is the socket to the worker."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Spare:
+    """A child that waits for its work: forking and sealing take longer than many a leaf."""
+
+    pid: int
+    hatch: socket.socket
 
 
 @dataclass(slots=True, eq=False)
@@ -58,16 +66,20 @@ class Nursery:
         self._cell = cell
         self._processes = processes
         self._children: dict[int, _Child] = {}
+        self._spare: _Spare | None = None
         self._wake = _wake_pipe()
 
     def run(self) -> None:
         """Serve until the worker is gone; then no child is left."""
         try:
+            self._make_spare()
             while self._turn():
                 pass
         finally:
             for child in self._children.values():
                 child.end()
+            if self._spare:
+                kill(self._spare.pid)
             while self._children:
                 self._bury(blocking=True)
 
@@ -111,31 +123,60 @@ class Nursery:
         finally:
             for each in descriptors:
                 os.close(each)
+        self._make_spare()
         return True
 
     def _raise(self, seconds: float, descriptors: list[int]) -> None:
-        """Fork a child. Raises OSError and ValueError; the worker sees its reply socket closed."""
-        content, reply = descriptors
+        """Give the work to a child. Raises OSError and ValueError; the worker sees its reply socket closed."""
+        _, reply = descriptors
         ours = socket.socket(fileno=os.dup(reply))
         try:
-            pid = os.fork()
+            pid = self._give(descriptors)
         except OSError:
             with contextlib.suppress(OSError):
                 ours.send(wire.end_packet(wire.REFUSED), socket.MSG_DONTWAIT)
             ours.close()
             raise
-        if pid == 0:
-            _become_child(self._cell, content, reply)
         self._children[pid] = _Child(pid, ours, time.monotonic() + seconds)
+
+    def _give(self, descriptors: list[int]) -> int:
+        """Hand the work to the spare child, or to a new one if that has died; return its process id."""
+        spare, self._spare = self._spare, None
+        for child in (spare, None):
+            child = child or self._fork()
+            with child.hatch, contextlib.suppress(BrokenPipeError, ConnectionResetError):
+                socket.send_fds(child.hatch, [b"W"], descriptors)
+                return child.pid
+        raise OSError("children die at once")
+
+    def _make_spare(self) -> None:
+        # Once for each order: a spare that dies at once is not replaced at once.
+        with contextlib.suppress(OSError):
+            self._spare = self._spare or self._fork()
+
+    def _fork(self) -> _Spare:
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
+        with theirs:
+            try:
+                pid = os.fork()
+            except OSError:
+                ours.close()
+                raise
+            if pid == 0:
+                _become_child(self._cell, theirs.fileno())
+        return _Spare(pid, ours)
 
     def _bury(self, *, blocking: bool = False) -> None:
         """Reap who has died, and tell the worker how."""
         flags = os.WEXITED | os.WNOWAIT | (0 if blocking else os.WNOHANG)
         with contextlib.suppress(ChildProcessError):
-            while self._children and (found := os.waitid(os.P_ALL, 0, flags)) is not None:
+            while (found := os.waitid(os.P_ALL, 0, flags)) is not None:
                 # What it may have started goes with it; its id is nobody else's before it is reaped.
                 kill(found.si_pid)
                 _, status = os.waitpid(found.si_pid, 0)
+                if self._spare and self._spare.pid == found.si_pid:
+                    self._spare.hatch.close()
+                    self._spare = None
                 child = self._children.pop(found.si_pid, None)
                 if child is not None:
                     with contextlib.suppress(OSError):
@@ -157,10 +198,10 @@ def _manner(status: int) -> str:
     return wire.TIME if number == signal.SIGXCPU else f"crashed (signal {number})"
 
 
-def _become_child(cell: Cell, content: int, reply: int) -> None:
+def _become_child(cell: Cell, hatch: int) -> None:
     status = 70
     try:
-        status = live(cell, content, reply)
+        status = live(cell, hatch)
     finally:
         os._exit(status)
 
@@ -181,8 +222,8 @@ def seals_that_hold(terms: Terms) -> tuple[str, ...]:
     pid = os.fork()
     if pid == 0:
         try:
-            os.dup2(writing, 4)
-            os.write(4, ",".join(become_sealed(terms, max_bytes=1 << 20, max_depth=1)).encode())
+            seals = withdraw(terms) + shut(terms, max_bytes=1 << 20, max_depth=1)
+            os.write(writing, ",".join(seals).encode())
         finally:
             os._exit(0)
     os.close(writing)
@@ -215,9 +256,12 @@ def main() -> None:
     asked = json.loads(sys.argv[2])
     examiner = _examiner(asked["examiner"])
     _preload()
+    rehearse(examiner)
     terms = prepare(memory_bytes=asked["memory_bytes"], cpu_seconds=asked["cpu_seconds"])
     control = socket.socket(fileno=_CONTROL)
     seals = seals_that_hold(terms)
+    os.environ.clear()
+    sys.argv.clear()
     gc.collect()
     gc.freeze()
     cell = Cell(examiner, terms, seals, null=os.open(os.devnull, os.O_RDWR))

@@ -9,9 +9,11 @@ goes on without them. They overlap on purpose: a hole in one leads nowhere.
 
 import contextlib
 import ctypes
+import math
 import os
 import resource
 import signal
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -54,14 +56,16 @@ def prepare(*, memory_bytes: int, cpu_seconds: int) -> Terms:
     )
 
 
-def become_sealed(terms: Terms, *, max_bytes: int, max_depth: int) -> tuple[str, ...]:
-    """Seal this process; return which seals hold. Raises OSError when not even its limits can be set.
+def withdraw(terms: Terms) -> tuple[str, ...]:
+    """Seal this process as far as can be before it knows its work; return which seals hold.
 
-    ``max_bytes``: no file in memory grows longer; ``max_depth``: how many of those are open at a time.
+    It may still receive descriptors and lower its limits. Raises OSError when not even those can be set.
     """
     os.setsid()
+    _lower(resource.RLIMIT_AS, terms.memory_bytes)
+    _lower(resource.RLIMIT_NPROC, 0)
+    _lower(resource.RLIMIT_CORE, 0)
     prctl = terms.libc.prctl
-    _limit(terms, max_bytes=max_bytes, max_depth=max_depth)
     has_user = _become_nobody()
     # After the change of user, which would clear it.
     prctl(_PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
@@ -69,25 +73,24 @@ def become_sealed(terms: Terms, *, max_bytes: int, max_depth: int) -> tuple[str,
         os._exit(0)
     prctl(_PR_SET_DUMPABLE, 0, 0, 0, 0)
     has_landlock = prctl(_PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0 and landlock.restrict(terms.libc)
-    has_seccomp = terms.program is not None and seccomp.load(terms.libc, terms.program)
-    held = (True, has_user, has_landlock, has_seccomp)
-    return tuple(name for name, holds in zip(ALL, held, strict=True) if holds)
+    held = ((LIMITS, True), (USER, has_user), (LANDLOCK, has_landlock))
+    return tuple(name for name, holds in held if holds)
 
 
-def _limit(terms: Terms, *, max_bytes: int, max_depth: int) -> None:
-    limits = {
-        resource.RLIMIT_AS: terms.memory_bytes,
-        resource.RLIMIT_FSIZE: max_bytes + max_bytes // 4,
-        resource.RLIMIT_NOFILE: 2 * max_depth + 32,
-        resource.RLIMIT_NPROC: 0,
-        resource.RLIMIT_CORE: 0,
-    }
-    for which, most in limits.items():
-        _lower(which, most, most)
-    _lower(resource.RLIMIT_CPU, terms.cpu_seconds, terms.cpu_seconds + 1)
+def shut(terms: Terms, *, max_bytes: int, max_depth: int) -> tuple[str, ...]:
+    """Seal the rest of this process, after ``withdraw``; return which seals came to hold.
+
+    ``max_bytes``: no file in memory grows much longer; ``max_depth``: how many of those are open at a time.
+    """
+    _lower(resource.RLIMIT_FSIZE, max_bytes + max_bytes // 4)
+    _lower(resource.RLIMIT_NOFILE, 2 * max_depth + 32)
+    used = math.ceil(time.process_time())
+    _lower(resource.RLIMIT_CPU, used + terms.cpu_seconds, used + terms.cpu_seconds + 1)
+    return (SECCOMP,) if terms.program is not None and seccomp.load(terms.libc, terms.program) else ()
 
 
-def _lower(which: int, soft: int, hard: int) -> None:
+def _lower(which: int, soft: int, hard: int | None = None) -> None:
+    hard = soft if hard is None else hard
     former = resource.getrlimit(which)[1]
     if former != resource.RLIM_INFINITY:
         soft, hard = min(soft, former), min(hard, former)

@@ -105,7 +105,8 @@ def test_what_computing_takes_is_left(libc: ctypes.CDLL) -> None:
     def deed() -> bytes:
         terms = seal.prepare(memory_bytes=64 << 20, cpu_seconds=10)
         object.__setattr__(terms, "parent", os.getppid())
-        seal.become_sealed(terms, max_bytes=1 << 20, max_depth=4)
+        seal.withdraw(terms)
+        seal.shut(terms, max_bytes=1 << 20, max_depth=4)
         file = os.memfd_create("one")
         os.write(file, os.urandom(8) + bytes(1 << 16))
         os.ftruncate(file, 3)
