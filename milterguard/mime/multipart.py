@@ -217,10 +217,11 @@ def undeclared(state: Walk, index: int, task: Task, declared: Declaration) -> No
         return
     found = delimiter.undeclared(octets, span.start, span.end, most=_MAX_READINGS)
     hidden = tuple(one for one in found if not _is_declared(state, one, octets, span))
-    if not found or (entity.is_text and not hidden):
+    is_first = _begins(octets, span, found)
+    if not found or (entity.is_text and not hidden and not is_first):
         return
     other = _other(state, index, span, task.depth + 1, boundaries=found)
-    if hidden and not (entity.is_text and not _begins(octets, span, hidden)):
+    if is_first or (hidden and not entity.is_text):
         state.note(Construct.UNDECLARED, entity.placement)
     else:
         state.note(Construct.UNDECLARED_IN_TEXT, entity.placement)
@@ -229,6 +230,7 @@ def undeclared(state: Walk, index: int, task: Task, declared: Declaration) -> No
 
 
 def _begins(octets: Octets, span: Span, boundaries: tuple[bytes, ...]) -> bool:
-    """Return whether a text begins with a delimiter: it is hardly meant to be read."""
-    first = octets[span.start : min(span.end, span.start + 300)].lstrip()
-    return any(first.startswith(b"--" + boundary) for boundary in boundaries)
+    """Return whether a delimiter is among the first lines of a body: a text like that is hardly meant to be read."""
+    first = octets[span.start : min(span.end, span.start + _SHORT_OCTETS)].lstrip()
+    lines = [line.strip() for line in first.split(b"\n", 3)[:3]]
+    return any(line == b"--" + boundary for line in lines for boundary in boundaries)
