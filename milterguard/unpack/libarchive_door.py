@@ -122,8 +122,10 @@ class Reader:
 
     def blocks(self) -> Iterator[bytes]:
         """Yield the octets of the entry that was returned last. Raises ArchiveError."""
-        while size := ffi.read_data(self._archive, self._buffer, _BLOCK_BYTES):
+        while (size := ffi.read_data(self._archive, self._buffer, _BLOCK_BYTES)) > 0:
             yield self._buffer.raw[:size] if size < _BLOCK_BYTES else self._buffer.raw
+        if size < 0:  # a warning, which the binding lets pass: the same would come again and again
+            raise ArchiveError("its octets are broken")
 
     @property
     def has_encrypted(self) -> bool:

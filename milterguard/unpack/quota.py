@@ -56,17 +56,15 @@ class Quota:
 
     def add_member(self) -> None:
         """Count one member that is looked into. Raises OverLimits."""
-        for count in self._members:
-            count.take(1)
+        _take(self._members, 1)
 
     def take(self, octets: int) -> None:
         """Count octets that came out. Raises OverLimits."""
-        for count in self._octets:
-            count.take(octets)
+        _take(self._octets, octets)
 
     def add_name(self) -> None:
         """Count one name that is only listed. Raises OverLimits."""
-        self._listed.take(1)
+        _take((self._listed,), 1)
 
 
 class _Count:
@@ -88,7 +86,21 @@ class _Count:
             return _Count(rest, self._complaint, reserve=self._reserve // 2)
         return _Count((self.room + 7) // 8, self._complaint, reserve=self.room // 8)
 
+    def refuses(self, number: int) -> bool:
+        return number > self.room
+
     def take(self, number: int) -> None:
         self._taken += number
-        if self._taken > self._limit + self._reserve:
-            raise OverLimits(self._complaint)
+
+    @property
+    def complaint(self) -> str:
+        return self._complaint
+
+
+def _take(counts: tuple[_Count, ...], number: int) -> None:
+    """Count it everywhere or, when one of them refuses, nowhere: what is cut off is nobody's loss."""
+    for count in counts:
+        if count.refuses(number):
+            raise OverLimits(count.complaint)
+    for count in counts:
+        count.take(number)
