@@ -21,7 +21,7 @@ def test_valid_but_unusual_content_is_seen(name: str) -> None:
     """The archive stands among the leaves, as it is."""
     hidden = [entity for entity, octets in leaves(walked(oddities("hide-content")[name])) if octets[:4] == b"PK\3\4"]
     assert hidden
-    assert all("eicar.zip" in entity.names for entity in hidden)
+    assert any("eicar.zip" in entity.names for entity in hidden)
 
 
 @pytest.mark.parametrize("name", oddities("hide-filename"))
