@@ -92,7 +92,7 @@ GENERATORS = {
     "line feeds": Generator(_MULTI, _again(b"\n")),
     "blanks": Generator(_MULTI, _again(b" ", _PART)),
 }
-_OCTETS_MADE = 200_000
+_OCTETS_MADE = 300_000
 _FAST_SECONDS = 0.004
 """Below, the clock says more about the machine than about the walk."""
 
