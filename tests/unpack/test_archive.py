@@ -81,8 +81,8 @@ def test_programs_archives_are_opened(folder: Path, command: list[str], result: 
 
 def test_a_single_compressed_file_is_called_as_gunzip_would() -> None:
     """The suffix goes, and tgz means tar."""
-    assert examined(bz2.compress(PROGRAM), Request(names=("a.exe.bz2",))).named("a.exe")
-    assert examined(lzma.compress(tarred({"x": b"y"})), Request(names=("a.txz",))).named("a.tar")
+    assert "a.exe" in examined(bz2.compress(PROGRAM), Request(names=("a.exe.bz2",))).names
+    assert "a.tar" in examined(lzma.compress(tarred({"x": b"y"})), Request(names=("a.txz",))).names
 
 
 def test_a_name_in_the_gzip_header_is_told_as_well(folder: Path) -> None:

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from milterguard.core.part import Flag
-from milterguard.unpack import examine as examine_module
 from milterguard.unpack.examine import examine
+from milterguard.unpack.looks import looks_for
 from milterguard.unpack.member import Request
 from milterguard.unpack.quota import Quota
 from milterguard.unpack.source import BLOCK_BYTES, Child, Find, Note, Source, Undecodable
@@ -136,8 +136,9 @@ def _broken() -> Iterator[bytes]:
 @pytest.fixture
 def failing(monkeypatch: pytest.MonkeyPatch) -> None:
     """A format of ours, at the door where formats come in."""
-    known = examine_module.looks_for
-    monkeypatch.setattr(examine_module, "looks_for", lambda kinds: (_failing,) if "gif" in kinds else known(kinds))
+    monkeypatch.setattr(
+        "milterguard.unpack.examine.looks_for", lambda kinds: (_failing,) if "gif" in kinds else looks_for(kinds)
+    )
 
 
 @pytest.mark.usefixtures("failing")
@@ -147,7 +148,8 @@ def test_errors_become_flags() -> None:
     assert found.leaf.flags == {Flag.MACRO, Flag.AUTOEXEC, Flag.UNDECODABLE}
     assert found.leaf.detail == "one; two; not as expected (KeyError)"
     assert found.named("a").digest
-    assert (found.named("b").flags, found.named("b").detail) == ({Flag.UNDECODABLE}, "broken")
+    assert found.named("b").flags == {Flag.UNDECODABLE}
+    assert found.named("b").detail == "broken"
 
 
 @pytest.mark.usefixtures("failing")
