@@ -14,9 +14,12 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from milterguard.checks.bad_header import BadHeaderCheck
+from milterguard.checks.banned import BannedCheck
 from milterguard.checks.clamd import ClamdCheck
+from milterguard.checks.parts import PartsCheck
 from milterguard.checks.spamd import SpamdCheck
-from milterguard.config.settings import Checks, Headers, Settings
+from milterguard.config.settings import Checks, Headers, ScanParts, Settings
 from milterguard.config.socket import SocketSpec
 from milterguard.core.finding import Finding
 from milterguard.core.marks import Style
@@ -31,10 +34,12 @@ from milterguard.effects.release import Releaser
 from milterguard.errors import ConfigError, StoreError
 from milterguard.guard import Guard, Rules
 from milterguard.lookup.policies import Policies
-from milterguard.scan import Checked, Scan
+from milterguard.scan import Checked, CheckedParts, Look, Scan
 from milterguard.store.journal import Journal
 from milterguard.store.quarantine import FileQuarantine
 from milterguard.store.tokens import release_gate
+from milterguard.unpack.box import Box
+from milterguard.unpack.opener import Opener, Unopened
 
 log = logging.getLogger(__name__)
 
@@ -45,15 +50,33 @@ _JOURNAL_CLOSE_SECONDS = 5.0
 
 
 def _clamd(checks: Checks) -> Checked | None:
-    return Checked(ClamdCheck(checks.clamd), checks.clamd.on_failure) if checks.clamd.enabled else None
+    looks_inside = checks.parts.enabled or checks.banned.enabled
+    clamd = checks.clamd
+    return Checked(ClamdCheck(clamd), clamd.on_failure, looks_inside) if clamd.enabled else None
 
 
 def _spamd(checks: Checks) -> Checked | None:
     return Checked(SpamdCheck(checks.spamd), checks.spamd.on_failure) if checks.spamd.enabled else None
 
 
+def _parts(settings: Settings) -> CheckedParts | None:
+    parts = settings.checks.parts
+    return CheckedParts(PartsCheck(), parts.on_failure) if parts.enabled else None
+
+
+def _banned(settings: Settings) -> CheckedParts | None:
+    banned = settings.checks.banned
+    return CheckedParts(BannedCheck(settings), banned.on_failure) if banned.enabled else None
+
+
+def _bad_header(settings: Settings) -> CheckedParts | None:
+    bad_header = settings.checks.bad_header
+    return CheckedParts(BadHeaderCheck(bad_header), bad_header.on_failure) if bad_header.enabled else None
+
+
 CHECKS: tuple[Callable[[Checks], Checked | None], ...] = (_clamd, _spamd)
-"""Every check, in the order of their findings."""
+PART_CHECKS: tuple[Callable[[Settings], CheckedParts | None], ...] = (_parts, _banned, _bad_header)
+"""Every check, in the order of their findings; those that look at parts come after the others."""
 
 
 def build_guard(settings: Settings) -> Guard:
@@ -109,16 +132,30 @@ def _wired(
     closing: Sequence[Callable[[], None]] = (),
 ) -> Guard:
     checks = [checked for make in CHECKS if (checked := make(settings.checks)) is not None]
-    threads = settings.server.max_messages * max(1, len(checks)) + _MORE_THREADS
+    threads = settings.server.max_messages * (len(checks) + 1) + _MORE_THREADS
     return Guard(
         Policies(settings),
-        Scan(checks, threads=threads),
+        Scan(checks, threads=threads, look=_look(settings)),
         keeper=keeper,
         recorders=recorders,
         rules=_rules(settings),
         gate=gate,
         closing=closing,
     )
+
+
+def _look(settings: Settings) -> Look | None:
+    """Return how messages are taken apart; None when nobody looks inside."""
+    checks = tuple(checked for make in PART_CHECKS if (checked := make(settings)) is not None)
+    parts = settings.checks.parts
+    if not checks:
+        return None
+    if not (parts.enabled or settings.checks.banned.enabled):
+        return Look(Unopened(), parts.on_failure, checks)
+    box = Box(processes=parts.processes, memory_bytes=parts.memory_bytes, cpu_seconds=parts.cpu_seconds)
+    gives_all = settings.checks.clamd.scan_parts is ScanParts.ALWAYS
+    opener = Opener(parts, box, gives_all=gives_all, directory=settings.server.spool_directory)
+    return Look(opener, parts.on_failure, checks)
 
 
 def _rules(settings: Settings) -> Rules:

@@ -217,6 +217,7 @@ class BadHeader:
     """Broken header sections. Section ``[checks.bad_header]``."""
 
     enabled: bool = setting(True, "Look for header sections that are not as RFC 5322 has them.")
+    on_failure: OnFailure = setting(ON_FAILURE_SPAM, "tempfail or pass when the header section could not be looked at.")
     mime: bool = setting(True, "MIME structure that is broken.", amavis="$allowed_header_tests{mime}")
     non_ascii: bool = setting(True, "Octets over 127, but for valid UTF-8.", amavis="$allowed_header_tests{8bit}")
     utf8: bool = setting(False, "Valid UTF-8 counts as well.", amavis="$allowed_header_tests{utf8}")

@@ -11,7 +11,7 @@ from typing import Any
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Envelope, Traffic
 from milterguard.core.finding import Category, Finding
-from milterguard.core.part import Part
+from milterguard.core.part import Part, Tree
 from milterguard.core.reply import category_words
 from milterguard.core.score import score_text
 from milterguard.core.text import printable
@@ -178,7 +178,7 @@ def evidence(record: Record) -> dict[str, Any]:
         "tls": record.envelope.client.tls,
         "daemon": record.envelope.client.daemon,
         "findings": [_finding(each) for each in verdict.findings],
-        "parts": [_part(each) for each in verdict.tree[:_MOST_PARTS]],
+        "parts": [_part(each) for each in _in_order(verdict.tree)[:_MOST_PARTS]],
         "parts_left_out": max(0, len(verdict.tree) - _MOST_PARTS),
         "skipped": list(verdict.skipped),
         "outcomes": [_outcome(each) for each in verdict.decision.outcomes],
@@ -204,6 +204,11 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "server": finding.server,
         "seconds": round(finding.seconds, 4),
     }
+
+
+def _in_order(tree: Tree) -> list[Part]:
+    """Return the parts as a reader meets them: each followed by what stands in it."""
+    return sorted(tree, key=lambda part: tuple(map(int, part.placement.split("/"))))
 
 
 def _part(part: Part) -> dict[str, Any]:
