@@ -112,7 +112,7 @@ def _header(state: Walk, span: Span) -> Header | None:
     found = read(octets[span.start : min(span.end, span.start + _FIRST_LOOK)])
     if not found.is_ended and span.end - span.start > _FIRST_LOOK:
         found = read(octets[span.start : min(span.end, span.start + limit)])
-        if not found.is_ended and found.end >= limit:
+        if not found.is_ended and span.end - span.start > limit:
             return None
     return found
 
