@@ -65,7 +65,7 @@ def test_every_check_that_is_enabled_is_asked(settings: Settings) -> None:
     guard = build_guard(Settings(settings.server, checks=checks, store=Store(url=""), quarantine=settings.quarantine))
     _, verdict = answered(guard)
     guard.close()
-    assert [finding.check for finding in verdict.findings] == ["clamd", "spamd"]
+    assert [finding.check for finding in verdict.findings] == ["clamd", "spamd", "parts", "banned", "bad_header"]
     assert verdict.answer is Destiny.TEMPFAIL
 
 
