@@ -10,6 +10,7 @@ broken at the moment is no error here: messages are answered with 451 or go with
 import logging
 import socket
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -38,7 +39,7 @@ from milterguard.scan import Checked, CheckedParts, Look, Scan
 from milterguard.store.journal import Journal
 from milterguard.store.quarantine import FileQuarantine
 from milterguard.store.tokens import release_gate
-from milterguard.unpack.box import Box
+from milterguard.unpack.box import Box, BoxError
 from milterguard.unpack.opener import Opener, Unopened
 
 log = logging.getLogger(__name__)
@@ -91,7 +92,7 @@ def build_guard(settings: Settings) -> Guard:
         # Before the log, which has to tell what could not be written.
         closing.insert(0, lambda: journal.close(_JOURNAL_CLOSE_SECONDS))
     keeper = Keeper(open_quarantine(settings))
-    return _wired(settings, keeper, recorders=recorders, gate=_gate(settings), closing=closing)
+    return _wired(settings, keeper, recorders=recorders, gate=_gate(settings), closing=closing, is_warm=True)
 
 
 def build_trial_guard(settings: Settings, recorder: Recorder) -> Guard:
@@ -130,12 +131,13 @@ def _wired(
     recorders: Sequence[Recorder],
     gate: Gate | None,
     closing: Sequence[Callable[[], None]] = (),
+    is_warm: bool = False,
 ) -> Guard:
     checks = [checked for make in CHECKS if (checked := make(settings.checks)) is not None]
     threads = settings.server.max_messages * (len(checks) + 1) + _MORE_THREADS
     return Guard(
         Policies(settings),
-        Scan(checks, threads=threads, look=_look(settings)),
+        Scan(checks, threads=threads, look=_look(settings, is_warm=is_warm)),
         keeper=keeper,
         recorders=recorders,
         rules=_rules(settings),
@@ -144,8 +146,11 @@ def _wired(
     )
 
 
-def _look(settings: Settings) -> Look | None:
-    """Return how messages are taken apart; None when nobody looks inside."""
+def _look(settings: Settings, *, is_warm: bool) -> Look | None:
+    """Return how messages are taken apart; None when nobody looks inside.
+
+    ``is_warm``: the first attachment does not have to wait for the nursery.
+    """
     checks = tuple(checked for make in PART_CHECKS if (checked := make(settings)) is not None)
     parts = settings.checks.parts
     if not checks:
@@ -153,6 +158,9 @@ def _look(settings: Settings) -> Look | None:
     if not (parts.enabled or settings.checks.banned.enabled):
         return Look(Unopened(), parts.on_failure, checks)
     box = Box(processes=parts.processes, memory_bytes=parts.memory_bytes, cpu_seconds=parts.cpu_seconds)
+    if is_warm:
+        with suppress(BoxError):  # tried again when it is needed
+            box.start()
     gives_all = settings.checks.clamd.scan_parts is ScanParts.ALWAYS
     opener = Opener(parts, box, gives_all=gives_all, directory=settings.server.spool_directory)
     return Look(opener, parts.on_failure, checks)
