@@ -21,7 +21,6 @@ from contextlib import closing, contextmanager
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import cast
 
 from milterguard.checks.base import Budget, Inside
 from milterguard.checks.clamd_client import AnyClamd, Garbled, client
@@ -128,15 +127,18 @@ class _Scan:
 
     def _give(self, clamd: AnyClamd) -> bool:
         """Stream the octets; False when clamd hung up or answered before it had everything."""
-        stream = self._stream()
         clamd.begin()
-        with closing(cast("Generator[bytes, None, None]", stream)):
+        with closing(self._octets()) as stream:
             while block := self._next(stream):
                 if not self._sent(partial(clamd.give, block)):
                     return False
         # A stream that was stopped is not the message: it must not be ended, lest it be judged.
         self._stop_if_cancelled()
         return self._sent(clamd.finish)
+
+    def _octets(self) -> Generator[bytes, None, None]:
+        """Give the stream as a generator: closing it closes what it reads from."""
+        yield from self._stream()
 
     def _next(self, stream: Iterator[bytes]) -> bytes:
         """Return the next block, empty at the end; what fails here is ours, not the server's."""
