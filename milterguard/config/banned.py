@@ -8,6 +8,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
+from milterguard.config.expression import Expression
 from milterguard.config.pattern import expression
 from milterguard.config.value import Mismatch, described, suggestion
 from milterguard.core.banned import Action, Rule, RuleSet
@@ -137,11 +138,11 @@ def _words(kind: type[Flag] | type[Action] | type[Destiny]) -> Callable[[Any], A
     return read
 
 
-def _expressions(value: Any) -> tuple[re.Pattern[str], ...]:
+def _expressions(value: Any) -> tuple[Expression, ...]:
     return tuple(expression(text) for text in _strings(value))
 
 
-def _path(value: Any) -> re.Pattern[str]:
+def _path(value: Any) -> Expression:
     [text] = _strings(value) if isinstance(value, str) else ("",)
     if not text:
         raise Mismatch("one regular expression", described(value))

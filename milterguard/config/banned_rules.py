@@ -9,9 +9,9 @@ run by a double click either and stays out, and so does ``.mdb``, which people k
 late years came with: disk images and notes since Office stopped macros of mail, then shortcuts.
 """
 
-import re
 from functools import cache
 
+from milterguard.config.expression import Expression
 from milterguard.core.banned import Action, Rule, RuleSet
 from milterguard.core.part import Flag
 
@@ -65,9 +65,9 @@ _PROGRAM_MIMES = (
     "application/x-java-jnlp-file",
     "application/hta",
 )
-_CLASS_ID = re.compile(r"(?i)\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?[ .]*$")
+_CLASS_ID = Expression(r"(?i)\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?[ .]*$")
 """Windows takes it for the type of the file, and does not show it."""
-_TURNED = re.compile("[\u202d\u202e]")
+_TURNED = Expression("[\u202d\u202e]")
 """Overrides of the reading direction: no language needs them; its marks and embeddings are left alone."""
 
 DEFAULT = RuleSet(

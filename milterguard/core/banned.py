@@ -7,8 +7,8 @@ whatever the number of leaves below it and of recipients: the work is parts time
 
 *Source:* amavis ``$banned_filename_re``, ``%banned_rules``, ``$banned_namepath_re``.
 
-*Errors:* none are raised; the expressions of the operator see at most ``TEXT_LIMIT`` characters at
-a time, of at most ``NAME_LIMIT`` names, because Python's engine backtracks.
+*Errors:* none are raised. The expressions of the operator must take linear time on any text; who
+compiles them sees to that (``config/pattern.py``).
 """
 
 import re
@@ -16,18 +16,17 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
+from typing import Protocol
 
 from milterguard.core.destiny import Destiny
 from milterguard.core.part import Flag, Part, Tree, leaves
-from milterguard.core.spelling import clipped, endings, plain
+from milterguard.core.spelling import LONGEST, clipped, endings, plain
 from milterguard.core.text import printable
 
-TEXT_LIMIT = 300
-"""Characters of one attribute that an expression sees: the head and the tail of a longer one."""
 NAME_LIMIT = 64
-"""Names of one part that an expression sees; extensions are taken of all."""
-PATH_LIMIT = 3000
-"""Characters of a whole path that an expression sees."""
+"""Names of one part that an expression sees, so that names are no cheap work; extensions are taken of all."""
+PATH_LIMIT = 8000
+"""Characters of a whole path that an expression sees: each leaf has one of its own."""
 REASON_LIMIT = 120
 UNDECIPHERABLE = "UNDECIPHERABLE"
 """amavis' word among the attributes of what could not be opened."""
@@ -43,6 +42,13 @@ _LETTERS = (
 _NAMES_SHOWN = 3
 _SHOWN_LENGTH = 40
 _SEPARATORS = re.compile(r"[\t\r\n]")
+
+
+class Pattern(Protocol):
+    """An expression of the operator, compiled."""
+
+    def search(self, text: str, /) -> object | None:
+        """Return something if the expression is found in the text. Linear in its length, and never raises."""
 
 
 class Action(StrEnum):
@@ -69,11 +75,11 @@ class Rule:
     """SHA-256 in lower-case hex."""
     mimes: tuple[str, ...] = ()
     """Declared types in lower case; ``image/*`` for all that begin so."""
-    names: tuple[re.Pattern[str], ...] = ()
+    names: tuple[Pattern, ...] = ()
     """Searched for in names as they came, and in them without what cannot be seen."""
-    match: tuple[re.Pattern[str], ...] = ()
+    match: tuple[Pattern, ...] = ()
     """amavis' form: searched for in MIME types, dot and short type, names, and the word UNDECIPHERABLE."""
-    path: re.Pattern[str] | None = None
+    path: Pattern | None = None
     """Searched for in the whole path, and only where no set had an answer. Stands alone."""
     action: Action = Action.BAN
     destiny: Destiny | None = None
@@ -197,7 +203,7 @@ def _is_of(declared: str, wanted: tuple[str, ...]) -> bool:
     return any(declared.startswith(each[:-1]) if each.endswith("*") else declared == each for each in wanted)
 
 
-def _finds(patterns: tuple[re.Pattern[str], ...], texts: tuple[str, ...]) -> bool:
+def _finds(patterns: tuple[Pattern, ...], texts: tuple[str, ...]) -> bool:
     return any(pattern.search(text) for pattern in patterns for text in texts)
 
 
@@ -220,11 +226,11 @@ class _Node:
     def raw_names(self) -> tuple[str, ...]:
         names = self.part.names
         some = names if len(names) <= NAME_LIMIT else (*names[: NAME_LIMIT // 2], *names[-NAME_LIMIT // 2 :])
-        return tuple(clipped(name, TEXT_LIMIT) for name in some)
+        return tuple(clipped(name, LONGEST) for name in some)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.raw_names, *(clipped(plain(name), TEXT_LIMIT) for name in self.raw_names))))
+        return tuple(dict.fromkeys((*self.raw_names, *(clipped(plain(name), LONGEST) for name in self.raw_names))))
 
     @cached_property
     def attributes(self) -> tuple[str, ...]:
@@ -245,4 +251,4 @@ class _Node:
 
 
 def _clipped(types: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(clipped(each, TEXT_LIMIT) for each in types[:NAME_LIMIT])
+    return tuple(clipped(each, LONGEST) for each in types[:NAME_LIMIT])

@@ -214,6 +214,15 @@ def test_a_deep_path_stays_within_its_length() -> None:
     assert told(tuple(deep), (rule(path=re.compile(r"(?s)N=outer\.zip.*N=n+$")),)) == {"1" + "/1" * 59: "rule"}
 
 
+def test_an_expression_sees_a_name_of_a_thousand_characters_whole() -> None:
+    """Of a longer one it sees the head and the tail."""
+    for length, is_seen in ((1000, True), (1500, False)):
+        tree = (Part("1", names=("a" * 400 + ".exe." + "b" * (length - 405),)),)
+        assert bool(told(tree, (rule(names=r"\.exe\."),))) is is_seen
+        assert bool(told(tree, (rule(match=r"\.exe\."),))) is is_seen
+        assert told(tree, (rule(match="^a{300}.*b{600}$"),)) == {"1": "rule"}
+
+
 def test_many_names_are_capped_for_expressions_but_not_for_extensions() -> None:
     """Hiding among a thousand names does not help."""
     names = ("a.txt",) * 500 + ("evil.exe",) + ("a.txt",) * 500
