@@ -50,7 +50,7 @@ def _oddities(evidence: Evidence) -> Iterator[str]:
         yield "overlong field"
     if "\0" in evidence.line:
         yield "NUL in a parameter"
-    if len(evidence.mains) > 1 and any(each.startswith(_COMPOSITE) for each in evidence.mains):
+    if any(each.startswith(_COMPOSITE) for each in evidence.mains) and _is_garbled(evidence):
         yield from _of_type(evidence)
     is_typed = any(b"/" in each for each in evidence.mains)
     if any(each.startswith(b"multipart") for each in evidence.mains):
@@ -60,6 +60,13 @@ def _oddities(evidence: Evidence) -> Iterator[str]:
     elif _is_swallowed(evidence) and not is_typed:
         yield "unclosed quote"
     yield from _of_names(evidence.book)
+
+
+def _is_garbled(evidence: Evidence) -> bool:
+    """Tell whether something stands before the parameters that is not just the one type."""
+    head = evidence.line.partition(";")[0].strip(BLANKS).lower()
+    is_parameter = "=" in head and "=?" not in head
+    return len(evidence.mains) > 1 or (head.encode("latin-1") != evidence.mains[0] and not is_parameter)
 
 
 def _of_type(evidence: Evidence) -> Iterator[str]:
@@ -141,8 +148,8 @@ def _of_boundary(parameter: Parameter) -> Iterator[str]:
 
 
 def _base(parameter: Parameter) -> str:
-    """Return an attribute without what RFC 2231 appends and without blanks."""
-    return "".join(without_comments(parameter.attribute).lower().partition("*")[0].split())
+    """Return an attribute without what RFC 2231 appends, and without blanks and quotes."""
+    return "".join(without_comments(parameter.attribute).lower().partition("*")[0].split()).strip("\"'")
 
 
 def _is_swallowed(evidence: Evidence) -> bool:

@@ -90,12 +90,15 @@ def _ordinary(value: bytes, most: int) -> Parameters | None:
     if not _ORDINARY.fullmatch(value):
         return None
     main, _, rest = value.partition(b";")
+    main = main.strip().lower()
+    if main in {b"multipart", b"message"}:
+        return None
     found = _ORDINARY_ONE.findall(rest)
     values = {name.decode("latin-1").lower(): ((quoted or bare).decode("latin-1"),) for name, quoted, bare in found}
     boundary = values.get("boundary")
     if boundary and ("=?" in boundary[0] or not _BCHARS.fullmatch(boundary[0])):
         return None
-    return Parameters((main.strip().lower(),), values) if len(values) == len(found) <= most else None
+    return Parameters((main,), values) if len(values) == len(found) <= most else None
 
 
 def _cuts(text: str, line: str, most: int) -> list[Cut]:

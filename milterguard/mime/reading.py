@@ -76,6 +76,8 @@ def _bare(raw: str) -> Iterator[str]:
         yield raw.partition(",")[0].strip(BLANKS)
     if "(" in raw:
         yield raw.partition("(")[0].strip(BLANKS)
+    if ")" in raw:
+        yield raw.partition(")")[0].strip(BLANKS)
     if '"' in raw:
         yield raw.replace('"', "")
         yield raw.partition('"')[0].strip(BLANKS)
