@@ -36,7 +36,7 @@ _MAX_CHARACTERS = 1_000_000
 _WORD = rb"[A-Za-z0-9!#$&^_.+'{}|~`-]++"
 _GAP = rb"[ \t]*+(?:\r?\n[ \t]++)?+"
 _ONE = (
-    rb"[A-Za-z0-9!#$&^_.+-]++=(?:[A-Za-z0-9!#$%&'*+./:^_`{|}~@<>-]++|"
+    rb"[A-Za-z0-9!#$&^_.+-]++=(?:[A-Za-z0-9!#$%&'*+./:^_`{|}~@-]++|"
     rb"\"(?:[^\"\\;\x00-\x20\x7f-\xff]++(?:\x20++(?!\"))?+)++\")"
 )
 _ORDINARY = re.compile(rb"[ \t]*+%b(?:/%b)?+%b(?:;%b%b%b)*+;?+\s*+" % (_WORD, _WORD, _GAP, _GAP, _ONE, _GAP))
@@ -96,7 +96,7 @@ def _ordinary(value: bytes, most: int) -> Parameters | None:
     found = _ORDINARY_ONE.findall(rest)
     values = {name.decode("latin-1").lower(): ((quoted or bare).decode("latin-1"),) for name, quoted, bare in found}
     boundary = values.get("boundary")
-    if boundary and ("=?" in boundary[0] or not _BCHARS.fullmatch(boundary[0])):
+    if boundary and (boundary[0][:1] == "'" or "=?" in boundary[0] or not _BCHARS.fullmatch(boundary[0])):
         return None
     return Parameters((main,), values) if len(values) == len(found) <= most else None
 

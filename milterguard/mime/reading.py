@@ -12,7 +12,7 @@ from milterguard.mime.dialect import BLANKS, without_comments
 MAX_CHARACTERS = 8192
 """Of a longer value the head and the tail of half that length are read: what a name ends in is seen."""
 _PLAIN = re.compile(
-    r"[^\s\"'\\(),;\x00-\x1f\x7f]++|\"(?:[^\s\"\\;\x00-\x1f\x7f]++|\x20++(?!\"))++\"",
+    r"[^\s\"'\\(),;<\x00-\x1f\x7f]++|\"(?!<)(?:[^\s\"\\;\x00-\x1f\x7f]++|\x20++(?!\"))++\"",
 )
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _CLOSED_ESCAPING = re.compile(r'"((?:[^"\\]|\\.)*+)(?:"|\\?\Z)', re.DOTALL)
@@ -58,6 +58,9 @@ def _quoted(raw: str) -> Iterator[str]:
         yield raw[1:].removesuffix('"')
     if not rest and not raw[1:].endswith('"'):
         yield from _bare(raw[1:])
+    if rest or not raw[1:].endswith('"'):
+        # Python's email takes off a pair of quotes or none.
+        yield raw
 
 
 def _bare(raw: str) -> Iterator[str]:
@@ -96,6 +99,8 @@ def _clipped(value: str) -> Iterator[str]:
     if value[-1:] in BLANKS or value[:1] in BLANKS:
         yield value.rstrip(BLANKS)
         yield value.strip(BLANKS)
+    if value[:1] == "<" and value[-1:] == ">":
+        yield value[1:-1]
     unseen = _UNSEEN.search(value)
     if unseen:
         yield value[: unseen.start()]

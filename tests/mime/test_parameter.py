@@ -171,6 +171,10 @@ def test_the_boundary_is_among_the_readings(value: bytes) -> None:
         (b'multipart/mixed; boundary="=?utf-8?Q?X?="', {"=?utf-8?Q?X?=", "X"}),
         (b"multipart/mixed; boundary=\xe4", {"\xe4"}),
         (b"attachment; boundary*=utf-8''X", {"X"}),
+        (b'multipart/mixed; boundary="X', {"X", '"X'}),
+        (b'multipart/mixed; boundary="<X>"', {"X", "<X>"}),
+        (b"multipart/mixed; boundary=<X>", {"X", "<X>"}),
+        (b"multipart/mixed; boundary='X'", {"X", "'X'"}),
     ],
 )
 def test_every_boundary_is_read(value: bytes, expected: set[str]) -> None:
