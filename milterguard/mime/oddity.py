@@ -112,7 +112,7 @@ def _of_multipart(evidence: Evidence) -> Iterator[str]:
         yield (
             "comma for a semicolon" if re.search(r",\s*boundary", evidence.line, re.IGNORECASE) else "missing semicolon"
         )
-    elif len(found) > 1 and not words:
+    elif len(found) > 1 and not words and not book.is_open:
         yield "boundary with several readings"
 
 
