@@ -6,17 +6,21 @@ The rules themselves are ``core/banned.py``; here they meet the recipients.
 *Source:* amavis ``banned_filename_maps``; docs/banned.md.
 """
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 
 from milterguard.config.settings import Settings
-from milterguard.core.banned import Action, Answer, Inspection, reason
+from milterguard.core.banned import Action, Answer, Inspection, RuleSet, reason
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message
 from milterguard.core.part import Tree
+from milterguard.core.text import printable
 from milterguard.core.verdict import Judged
 from milterguard.unpack.opened import Opened
+
+log = logging.getLogger(__name__)
 
 _MOST_FINDINGS = 20
 """For one combination of sets; beyond it only what brings another destiny."""
@@ -29,6 +33,7 @@ class BannedCheck:
 
     def __init__(self, settings: Settings) -> None:
         self._sets = {each.name: each for each in settings.banned}
+        self._unknown: set[str] = set()
 
     def judge(self, message: Message, judged: Sequence[Judged], opened: Opened) -> tuple[Finding, ...]:
         """Return a finding for each banned part, for those recipients whose rules ban it."""
@@ -36,10 +41,18 @@ class BannedCheck:
         is_refusable = message.envelope.traffic is not Traffic.LOCAL
         found: list[Finding] = []
         for names in _combinations(judged):
-            sets = [self._sets[name] for name in names]
+            sets = self._known(names)
             bans = (each for each in inspection.answers(sets) if each.rule.action is Action.BAN)
             found += [_finding(opened.tree, answer, rules=names, is_refusable=is_refusable) for answer in _some(bans)]
         return tuple(found)
+
+    def _known(self, names: Iterable[str]) -> list[RuleSet]:
+        """Return the sets of these names. As in amavis one that nobody defined bans nothing; that is logged once."""
+        for name in names:
+            if name not in self._sets and name not in self._unknown:
+                self._unknown.add(name)
+                log.warning("banned_rules names a set that is not defined, it is ignored: %s", printable(name, 80))
+        return [self._sets[name] for name in names if name in self._sets]
 
 
 def _combinations(judged: Iterable[Judged]) -> Iterable[tuple[str, ...]]:

@@ -3,6 +3,8 @@
 
 from dataclasses import replace
 
+import pytest
+
 from milterguard.checks.banned import BannedCheck
 from milterguard.config.banned_rules import shipped
 from milterguard.config.settings import Settings
@@ -62,6 +64,19 @@ def test_each_combination_of_sets_is_asked_once() -> None:
     assert [each.rules for each in findings] == [("DEFAULT",)]
     outcomes = [judge(findings, each).destiny for each in (PLAIN, RELAXED, BYPASSING)]
     assert outcomes == [Destiny.REJECT, Destiny.PASS, Destiny.PASS]
+
+
+def test_a_set_that_nobody_defined_is_logged_once_and_ignored(caplog: pytest.LogCaptureFixture) -> None:
+    """A policy out of a database may name one; the other sets hold all the same, for him who has them."""
+    check = BannedCheck(Settings(banned=shipped()))
+    lost, odd = (judged(policy=Policy(banned_rules=names)) for names in (("GONE\n",), ("GONE\n", "GONE\n", "DEFAULT")))
+    for _ in range(2):
+        findings = check.judge(message(), (lost, odd), EXE)
+        assert [each.rules for each in findings] == [("GONE\n", "GONE\n", "DEFAULT")]
+        assert [judge(findings, each).destiny for each in (lost, odd)] == [Destiny.PASS, Destiny.REJECT]
+    [said] = caplog.messages
+    assert said.startswith("banned_rules names a set that is not defined")
+    assert said.isprintable()
 
 
 def test_a_rule_may_say_what_becomes_of_the_message() -> None:
