@@ -60,6 +60,22 @@ def judge(findings: Iterable[Finding], judged: Judged) -> Outcome:
     )
 
 
+def concerned(outcomes: Iterable[Outcome], answer: Destiny) -> tuple[Outcome, ...]:
+    """Return the outcomes that an answer speaks of: a 451 of those who want one, a refusal of all who are blocked."""
+    if answer in (Destiny.PASS, Destiny.TEMPFAIL):
+        return tuple(outcome for outcome in outcomes if outcome.destiny is answer)
+    return tuple(outcome for outcome in outcomes if outcome.destiny is not Destiny.PASS)
+
+
+def grounds(findings: Iterable[Finding], outcomes: Sequence[Outcome]) -> tuple[Finding, ...]:
+    """Return the findings on which these outcomes stand, in their order.
+
+    Of a recipient who is blocked that is what blocked him, of one who gets the mail all that he has.
+    What only others have is nobody's business, and a finding that lets mail pass is no reason for a refusal.
+    """
+    return tuple(finding for finding in findings if any(_is_ground(finding, outcome) for outcome in outcomes))
+
+
 def agree(destinies: Iterable[Destiny], mixed: Mixed) -> Destiny:
     """Return the one answer for recipients with these destinies (D1).
 
@@ -112,6 +128,15 @@ def _is_relevant(finding: Finding, policy: Policy) -> bool:
     return finding.rules in (None, policy.banned_rules) and not _is_bypassed(finding, policy)
 
 
+def _is_ground(finding: Finding, outcome: Outcome) -> bool:
+    policy = outcome.policy
+    if not _is_relevant(finding, policy):
+        return False
+    if outcome.blocking is None:
+        return True
+    return finding.category is outcome.blocking and _destiny_of(finding, policy) is not Destiny.PASS
+
+
 def _is_bypassed(finding: Finding, policy: Policy) -> bool:
     if finding.category is Category.FAILED or finding.score is not None:
         # A failed check, or points, belong to the kind of check that a recipient may bypass.
@@ -145,14 +170,14 @@ def _blocking_category(categories: Iterable[Category], findings: Iterable[Findin
 def _destiny(category: Category, findings: Iterable[Finding], policy: Policy) -> Destiny:
     """Return what becomes of a message of that category: the severest answer, where its findings differ."""
     mine = [finding for finding in findings if finding.category is category]
-    if category is Category.FAILED:
-        return Destiny.TEMPFAIL if any(each.on_failure is Destiny.TEMPFAIL for each in mine) else Destiny.PASS
     if policy.loves(category) or not mine:
         return policy.destiny(category)
     return max((_destiny_of(finding, policy) for finding in mine), key=_SEVERITY.index)
 
 
 def _destiny_of(finding: Finding, policy: Policy) -> Destiny:
+    if finding.category is Category.FAILED:
+        return Destiny.TEMPFAIL if finding.on_failure is Destiny.TEMPFAIL else Destiny.PASS
     if finding.category is Category.BANNED and finding.destiny is not None:
         return finding.destiny
     if finding.category is Category.UNCHECKED and finding.minor == Flag.AMBIGUOUS:
@@ -169,13 +194,7 @@ def _removed(outcomes: Sequence[Outcome]) -> tuple[str, ...]:
 
 def _main_category(outcomes: Sequence[Outcome], answer: Destiny) -> Category:
     """Return the heaviest blocking category of a blocked message, else the heaviest of those who get it."""
-    if answer is Destiny.PASS:
-        return max(outcome.category for outcome in outcomes if outcome.destiny is Destiny.PASS)
-    return max(
-        outcome.blocking
-        for outcome in outcomes
-        if outcome.blocking is not None and (answer is not Destiny.TEMPFAIL or outcome.destiny is Destiny.TEMPFAIL)
-    )
+    return max(_named(outcome) for outcome in concerned(outcomes, answer))
 
 
 def _kept(outcomes: Sequence[Outcome], answer: Destiny, removed: frozenset[str]) -> Keep | None:
@@ -184,17 +203,18 @@ def _kept(outcomes: Sequence[Outcome], answer: Destiny, removed: frozenset[str])
     if not wanting:
         return None
     return Keep(
-        category=max(_kept_category(outcome) for outcome in wanting),
+        category=max(_named(outcome) for outcome in wanting),
         recipients=tuple(dict.fromkeys(outcome.address for outcome in wanting)),
     )
 
 
-def _kept_category(outcome: Outcome) -> Category:
+def _named(outcome: Outcome) -> Category:
+    """Return the category that an outcome is told by."""
     return outcome.category if outcome.blocking is None else outcome.blocking
 
 
 def _wants_copy(outcome: Outcome, answer: Destiny, removed: frozenset[str]) -> bool:
-    policy, category = outcome.policy, _kept_category(outcome)
+    policy, category = outcome.policy, _named(outcome)
     if answer is Destiny.TEMPFAIL:
         return False
     if answer is Destiny.DISCARD or outcome.address in removed:

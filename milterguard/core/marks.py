@@ -11,6 +11,7 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from milterguard.core.decide import grounds
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Field
@@ -128,9 +129,9 @@ def _alert(accepted: Sequence[Outcome], findings: Sequence[Finding]) -> str:
     alarming = {category for outcome in accepted for category in outcome.categories} & set(ALERTS)
     if not alarming:
         return ""
-    category = max(alarming)
-    words = [category_words(category, findings)] if category is Category.UNCHECKED else []
-    return alert_text(category, ALERTS[category], [*words, *alert_details(category, findings)])
+    category, theirs = max(alarming), grounds(findings, accepted)
+    words = [category_words(category, theirs)] if category is Category.UNCHECKED else []
+    return alert_text(category, ALERTS[category], [*words, *alert_details(category, theirs)])
 
 
 def alert_details(category: Category, findings: Iterable[Finding]) -> list[str]:

@@ -6,6 +6,7 @@
 
 from collections.abc import Iterable, Sequence
 
+from milterguard.core.decide import concerned, grounds
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category, Finding
 from milterguard.core.minor import HEADER_MINORS, NON_ASCII, header_code, main_minor
@@ -43,13 +44,17 @@ SPLIT = Reply(452, "4.5.3", "Please send to this recipient in a transaction of i
 
 
 def reply_for(decision: Decision, findings: Sequence[Finding], *, mail_id: str, contact: str = "") -> Reply | None:
-    """Return the reply for a refused message; None when the MTA answers 250 itself."""
+    """Return the reply for a refused message; None when the MTA answers 250 itself.
+
+    It names what blocked somebody, and nothing else that was found.
+    """
     if decision.answer is Destiny.TEMPFAIL:
         return unavailable(mail_id)
     if decision.answer is not Destiny.REJECT:
         return None
-    code, status = _status(decision.category, findings)
-    text = f"Rejected, id={mail_id} - {_reason(decision.category, findings)}"
+    blocking = grounds(findings, concerned(decision.outcomes, decision.answer))
+    code, status = _status(decision.category, blocking)
+    text = f"Rejected, id={mail_id} - {_reason(decision.category, blocking)}"
     return Reply(code, status, ascii_printable(f"{text}; {contact}" if contact else text, REPLY_LIMIT))
 
 

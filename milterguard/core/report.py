@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
 
+from milterguard.core.decide import concerned, grounds
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Envelope, Traffic
 from milterguard.core.finding import Category, Finding
@@ -111,12 +112,13 @@ def _category_log_words(record: Record) -> str:
     verdict, category = record.verdict, record.verdict.decision.category
     if record.answer is Destiny.TEMPFAIL and category is not Category.FAILED:
         category = Category.FAILED
-    findings = [finding for finding in verdict.findings if finding.category is category]
     if category is Category.FAILED:
-        names = ", ".join(f"{each.check} {each.minor}".strip() for each in findings)
+        failed = (each for each in verdict.findings if each.category is category)
+        names = ", ".join(f"{each.check} {each.minor}".strip() for each in failed)
         return f"FAILED ({printable(names)})" if names else "FAILED"
+    findings = grounds(verdict.findings, concerned(verdict.decision.outcomes, verdict.decision.answer))
     if category in {Category.VIRUS, Category.BANNED}:
-        names = ", ".join(dict.fromkeys(each.detail for each in findings))
+        names = ", ".join(dict.fromkeys(each.detail for each in findings if each.category is category))
         return f"{'INFECTED' if category is Category.VIRUS else 'BANNED'} ({printable(names)})"
     return category_words(category, findings)
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milterguard.core.decide import agree, decide, is_settled, is_wanted, judge, spam_categories
+from milterguard.core.decide import agree, concerned, decide, grounds, is_settled, is_wanted, judge, spam_categories
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category, Finding
 from milterguard.core.policy import Policy
@@ -392,3 +392,44 @@ def test_a_heavier_finding_never_makes_a_milder_answer(
     scoreless = [replace(each, score=None) for each in found]
     before, after = decide(scoreless, to, mixed=mixed), decide([*scoreless, *added], to, mixed=mixed)
     assert not added or _SEVERITY.index(after.answer) >= _SEVERITY.index(before.answer)
+
+
+def test_a_refusal_speaks_of_the_blocked_and_a_451_of_those_who_want_it() -> None:
+    """What is accepted speaks of those who get it."""
+    passing, refused, waiting = (
+        judge([VIRUS], judged(policy=Policy(virus_destiny=destiny))) for destiny in (PASS, REJECT, TEMPFAIL)
+    )
+    outcomes = (passing, refused, waiting)
+    assert concerned(outcomes, PASS) == (passing,)
+    assert concerned(outcomes, TEMPFAIL) == (waiting,)
+    assert concerned(outcomes, REJECT) == (refused, waiting)
+
+
+def test_an_outcome_stands_on_what_blocked_or_on_all_that_there_is() -> None:
+    """Neither on what others have, nor on what his policy lets pass while something else blocks him."""
+    theirs = Finding("banned", Category.BANNED, detail="theirs", rules=("THEIRS",))
+    mine = Finding("banned", Category.BANNED, detail="mine", rules=("DEFAULT",))
+    harmless = replace(mine, detail="harmless", destiny=PASS)
+    found = (theirs, mine, harmless, ENCRYPTED, NO_SPAMD, CLEAN)
+    for policy, expected in (
+        (Policy(), (mine,)),
+        (Policy(banned_lover=True), (mine, harmless, ENCRYPTED, NO_SPAMD, CLEAN)),
+        (Policy(bypass_banned_checks=True), (ENCRYPTED, NO_SPAMD, CLEAN)),
+        (Policy(bypass_banned_checks=True, unchecked_destiny=DISCARD), (ENCRYPTED,)),
+        (Policy(banned_rules=("THEIRS",)), (theirs,)),
+    ):
+        assert grounds(found, [judge(found, judged(policy=policy))]) == expected
+    both = [judge(found, judged(policy=Policy(banned_rules=names))) for names in (("DEFAULT",), ("THEIRS",))]
+    assert grounds(found, both) == (theirs, mine)
+    assert grounds(found, []) == ()
+
+
+@given(findings, recipients)
+def test_the_grounds_alone_come_to_the_same(found: list[Finding], to: list[Judged]) -> None:
+    """Whoever is blocked by findings is blocked just so by those that are named as the grounds."""
+    pointless = [replace(each, score=None) for each in found]
+    for each in to:
+        outcome = judge(pointless, each)
+        if outcome.blocking is not None:
+            alone = judge(grounds(pointless, [outcome]), each)
+            assert (alone.destiny, alone.blocking) == (outcome.destiny, outcome.blocking)

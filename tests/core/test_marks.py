@@ -165,6 +165,16 @@ def test_a_removed_recipient_has_no_say_in_the_fields() -> None:
     assert applied[-1] == RemoveRecipient("user@example.com")
 
 
+def test_a_warning_names_only_what_those_have_who_get_the_message() -> None:
+    """Not what the rules of removed recipients ban, nor what is nothing to those who stay."""
+    found = [Finding("banned", Category.BANNED, detail=name, rules=(name,)) for name in ("STRICT", "LAX", "OTHER")]
+    removed = judged(policy=Policy(banned_rules=("STRICT",)))
+    lover = judged("lover@example.com", policy=Policy(banned_rules=("LAX",), banned_lover=True))
+    bypassing = judged("other@example.com", policy=Policy(banned_rules=("OTHER",), bypass_banned_checks=True))
+    seen = delivered(*edits(*found, to=(removed, lover, bypassing)))
+    assert seen["X-Amavis-Alert"] == "BANNED, message contains: LAX"
+
+
 def test_a_message_that_is_not_accepted_is_not_touched() -> None:
     """No edits unless the answer is PASS."""
     assert edits(VIRUS) == ()

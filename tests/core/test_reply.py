@@ -91,3 +91,29 @@ def test_words_join_what_several_checks_found() -> None:
         "INFECTED: Eicar-Test-Signature, B"
     )
     assert category_words(Category.CLEAN, [CLEAN]) == "CLEAN"
+
+
+@pytest.mark.parametrize(
+    ("unchecked_destiny", "ambiguous_destiny", "word"),
+    [
+        (Destiny.PASS, Destiny.REJECT, "5.6.0 Rejected, id=Abcdefghij12 - UNCHECKED-AMBIGUOUS"),
+        (Destiny.REJECT, Destiny.REJECT, "5.6.0 Rejected, id=Abcdefghij12 - UNCHECKED-AMBIGUOUS"),
+        (Destiny.REJECT, Destiny.PASS, "5.7.0 Rejected, id=Abcdefghij12 - UNCHECKED-ENCRYPTED"),
+    ],
+)
+def test_only_a_minor_that_blocked_is_named(unchecked_destiny: Destiny, ambiguous_destiny: Destiny, word: str) -> None:
+    """What the policy lets pass is no reason, however alarming."""
+    policy = Policy(unchecked_destiny=unchecked_destiny, ambiguous_destiny=ambiguous_destiny)
+    assert replied(*unchecked("encrypted", "ambiguous"), policy=policy) == f"554 {word}"
+
+
+def test_only_what_blocked_somebody_is_named() -> None:
+    """Not what the rules of somebody ban who gets such mail, or what a rule lets pass."""
+    found = [
+        Finding("banned", Category.BANNED, detail="macro", rules=("STRICT",)),
+        Finding("banned", Category.BANNED, detail="program", rules=("DEFAULT",)),
+        Finding("banned", Category.BANNED, detail="picture", rules=("DEFAULT",), destiny=Destiny.PASS),
+    ]
+    lover = judged("lover@example.com", policy=Policy(banned_rules=("STRICT",), banned_lover=True))
+    decision = decide(found, (lover, judged()), mixed=Mixed.STRICTEST)
+    assert str(reply_for(decision, found, mail_id="Abcdefghij12")).endswith(" - BANNED: program")

@@ -84,6 +84,15 @@ def test_quarantine_and_removed_recipients_show() -> None:
     assert actions(seen) == ["DiscardedInbound", "RelayedTaggedInbound", "Quarantined"]
 
 
+def test_the_log_names_only_what_decided() -> None:
+    """What was banned for those who are blocked; and what those have who get the message."""
+    found = [Finding("banned", Category.BANNED, detail=name, rules=(name,)) for name in ("STRICT", "LAX")]
+    strict = judged(policy=Policy(banned_rules=("STRICT",)))
+    lover = judged("lover@example.com", policy=Policy(banned_rules=("LAX",), banned_lover=True))
+    assert "Blocked BANNED (STRICT) {" in log_line(record(*found, to=(strict,)))
+    assert "Passed BANNED (LAX) {" in log_line(record(*found, to=(strict, lover)))
+
+
 def test_a_released_message_names_what_it_gives_back() -> None:
     """released: the quarantined message's id."""
     plain = record()
