@@ -24,7 +24,7 @@ from milterguard.core.spelling import LONGEST, clipped, endings, plain
 from milterguard.core.text import printable
 
 NAME_LIMIT = 64
-"""Names of one part that an expression sees, so that names are no cheap work; extensions are taken of all."""
+"""Names of one part that an expression sees: a name costs its sender little; extensions are taken of all."""
 PATH_LIMIT = 8000
 """Characters of a whole path that an expression sees: each leaf has one of its own."""
 REASON_LIMIT = 120
