@@ -40,11 +40,18 @@ def quoted_printable(octets: Octets, start: int, end: int) -> tuple[Decoding, ..
 
 
 def _is_regular(block: bytes) -> bool:
+    # Most mail is: the cheap questions first, and no question that an answer has made needless.
+    has_blank_ends = b" \r" in block or (b"\t" in block and b"\t\r" in block)
+    ends = block.count(b"\n")
+    if has_blank_ends or block.count(b"\r") not in (0, ends) or block.endswith((b"=", b" ", b"\t")):
+        return False
+    if b"\r" in block:
+        is_even = block.count(b"\r\n") == ends
+    else:
+        is_even = not any(each in block for each in (b" \n", b"\t\n"))
     return (
-        not block.translate(None, _PRINTABLE)
-        and not block.endswith((b"=", b" ", b"\t"))
-        and not any(each in block for each in _BLANK_ENDS)
-        and block.count(b"\r") == block.count(b"\r\n")
+        is_even
+        and not block.translate(None, _PRINTABLE)
         and block.count(b"=") == len(_REGULAR_ESCAPE.findall(block))
     )
 
