@@ -1,36 +1,51 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Tells whether a compound file carries VBA, and whether that starts itself.
 
-The words that start a macro are those of oletools, but for the ones that need somebody's hand: a
-button that may be clicked is in half of all forms. Its search costs over a second per MiB; here the
-text is cut into words, which are looked up.
+The names that start a macro are those that oletools knows, and a few more, but not those that wait for
+somebody's hand: a button that may be clicked is in half of all forms. The library itself is what the
+tests compare with; it sets no limit to what comes out of a stream, and searches over a second per MiB.
 
-*Source:* MS-OVBA section 2.4.1 (compression), 2.3.4 (where the streams are).
+*Source:* MS-OVBA sections 2.4.1 (compression), 2.3.4 (where the streams are).
 """
 
 import re
 from collections.abc import Iterator
-
-from oletools.olevba import AUTOEXEC_KEYWORDS, AUTOEXEC_KEYWORDS_REGEX, decompress_stream
 
 from milterguard.core.part import Flag
 from milterguard.unpack.document.compound import Compound, Entry
 from milterguard.unpack.quota import Quota
 
 _SOURCE = b"\x00Attribut"
-"""How compressed source begins: eight literals, the first words of ``Attribute VB_Name``."""
+"""How compressed source begins: eight literals, the first letters of ``Attribute VB_Name``."""
 _BEFORE_SOURCE = 3
-_CHUNK_BYTES = 4096
 _MAX_STREAM_BYTES = 8 << 20
 _MAX_TEXT_BYTES = 16 << 20
-_BY_HAND = ("_click", "_change", "_mousehover", "_mousemove", "_mouseenter", "_mouseleave", "_followhyperlink")
-_STARTERS = frozenset(word.lower().encode() for words in AUTOEXEC_KEYWORDS.values() for word in words)
-_ENDINGS = tuple(
-    word.removeprefix(r"\w+").lower().encode()
-    for words in AUTOEXEC_KEYWORDS_REGEX.values()
-    for word in words
-    if not word.lower().endswith(_BY_HAND)
+_CHUNK_BYTES = 4096
+_STARTERS = frozenset(
+    (
+        *(b"autoexec", b"autoopen", b"autonew", b"autoclose", b"autoexit", b"auto_open", b"auto_close", b"auto_ope"),
+        *(b"auto_activate", b"auto_deactivate", b"auto_add", b"auto_remove", b"auto_nav", b"auto_showslide"),
+        *(b"document_open", b"document_opened", b"document_new", b"document_close", b"document_beforeclose"),
+        *(
+            b"document_contentcontrolonenter",
+            b"documentopen",
+            b"documentbeforeclose",
+            b"documentchange",
+            b"newdocument",
+        ),
+        *(b"workbook_open", b"workbook_activate", b"workbook_deactivate", b"workbook_close", b"workbook_beforeclose"),
+        *(b"workbook_windowactivate", b"workbook_addininstall", b"worksheet_activate", b"worksheet_calculate"),
+        *(b"onslideshowpagechange", b"slideshow_onnext", b"application_startup", b"newdocument"),
+    )
 )
+"""In lower case. Word, Excel, PowerPoint, Publisher, Visio and Outlook call procedures of these names."""
+_EVENTS = (
+    *(b"_painted", b"_painting", b"_gotfocus", b"_lostfocus", b"_layout", b"_resize", b"_onconnecting"),
+    *(b"_beforenavigate2", b"_navigatecomplete2", b"_navigateerror", b"_documentcomplete", b"_beforescriptexecute"),
+    *(b"_downloadbegin", b"_downloadcomplete", b"_filedownload", b"_progresschange", b"_propertychange"),
+    *(b"_setsecurelockicon", b"_statustextchange", b"_titlechange", b"_contentcontrolonenter"),
+)
+"""What happens to a control when it is shown."""
 _WORD = re.compile(rb"[a-z_][a-z0-9_]{3,80}")
 MACRO = frozenset({Flag.MACRO})
 AUTOEXEC = frozenset({Flag.MACRO, Flag.AUTOEXEC})
@@ -56,7 +71,7 @@ def vba_in(compound: Compound, quota: Quota) -> frozenset[Flag]:
 def starts_itself(text: bytes) -> bool:
     """Tell whether one of its words makes a macro run without anybody's doing."""
     words = set(_WORD.findall(text.lower()))
-    return not words.isdisjoint(_STARTERS) or any(word.endswith(_ENDINGS) for word in words)
+    return not words.isdisjoint(_STARTERS) or any(word.endswith(_EVENTS) for word in words)
 
 
 def _may_be_vba(compound: Compound, entry: Entry) -> bool:
@@ -67,28 +82,56 @@ def _may_be_vba(compound: Compound, entry: Entry) -> bool:
 
 
 def _sources(raw: bytes, quota: Quota) -> Iterator[bytes]:
-    """Yield what source there is in a module's stream; its offset stands elsewhere, and may be wrong there."""
+    """Yield what source there is in a module's stream; where it begins stands elsewhere, and may be wrong there."""
     position = raw.find(_SOURCE)
-    while position >= _BEFORE_SOURCE:
-        text = decompressed(raw[position - _BEFORE_SOURCE :])
+    while position >= 0:
+        start = position - _BEFORE_SOURCE
+        text, end = _decompressed(raw, start) if start >= 0 else (b"", position)
         quota.take(len(text))
         yield text
-        position = raw.find(_SOURCE, position + max(len(_SOURCE), _CHUNK_BYTES if len(text) > _CHUNK_BYTES else 1))
+        position = raw.find(_SOURCE, max(end, position + len(_SOURCE)))
 
 
 def decompressed(container: bytes) -> bytes:
-    """Return what a compressed container holds, as far as it is sound; at most 16 MiB."""
+    """Return what a compressed container holds, as far as it is sound; at most 16 MiB. Never raises."""
+    return _decompressed(container, 0)[0]
+
+
+def _decompressed(octets: bytes, start: int) -> tuple[bytes, int]:
+    """Return what the container holds that begins at a place, and where it ends."""
     found = bytearray()
-    position = 1
-    while position + 2 < len(container) and len(found) < _MAX_TEXT_BYTES:
-        header = int.from_bytes(container[position : position + 2], "little")
+    position = start + 1
+    while position + 2 < len(octets) and len(found) < _MAX_TEXT_BYTES:
+        header = int.from_bytes(octets[position : position + 2], "little")
         if header & 0x7000 != 0x3000:
             break
-        size = (header & 0x0FFF) + 3
-        try:
-            # One chunk at a time: the library sets no limit to what comes out.
-            found += decompress_stream(bytearray(b"\x01" + container[position : position + size]))
-        except Exception:  # noqa: BLE001  (of what it raises nothing is told)
-            break
-        position += size
-    return bytes(found)
+        end = position + (header & 0x0FFF) + 3
+        piece = octets[position + 2 : end]
+        found += _chunk(piece) if header & 0x8000 else piece[:_CHUNK_BYTES]
+        position = end
+    return bytes(found), position
+
+
+def _chunk(packed: bytes) -> bytearray:
+    """Return what one chunk holds. Section 2.4.1.3.2: flags for eight tokens, each a letter or a copy."""
+    found = bytearray()
+    position = 0
+    while position < len(packed) and len(found) < _CHUNK_BYTES:
+        flags = packed[position]
+        position += 1
+        for bit in range(8):
+            if not flags >> bit & 1:
+                found += packed[position : position + 1]
+                position += 1
+                continue
+            token = int.from_bytes(packed[position : position + 2], "little")
+            position += 2
+            # Section 2.4.1.3.19.1: the further along, the more bits say how far back the copy begins.
+            bits = max((len(found) - 1).bit_length(), 4) if found else 4
+            length = (token & (0xFFFF >> bits)) + 3
+            back = (token >> (16 - bits)) + 1
+            if back > len(found) or position > len(packed):
+                return found
+            piece = found[-back:]
+            found += (piece * (length // back + 1))[:length]
+    return found[:_CHUNK_BYTES]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# What milterguard and its tests use of oletools 0.60.2, which carries no types.
+# What the tests use of oletools 0.60.2, which carries no types.
 AUTOEXEC_KEYWORDS: dict[str, tuple[str, ...]]
 AUTOEXEC_KEYWORDS_REGEX: dict[str, tuple[str, ...]]
 
