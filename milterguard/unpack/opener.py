@@ -8,12 +8,11 @@ of a part, never in an exception: the rest of the message is looked into all the
 *Errors:* ContentError when the message's octets are gone; BoxError when no sealed child can be had.
 """
 
-import hashlib
 import os
 import time
-from collections import Counter, deque
+from collections import Counter
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property, partial
 from itertools import chain, islice
 
@@ -24,10 +23,11 @@ from milterguard.core.text import decoded
 from milterguard.mime.structure import Entity, Limits, Walked, walk
 from milterguard.unpack import wire
 from milterguard.unpack.box import Box
-from milterguard.unpack.heap import Heap, unnamed_file, write_all
-from milterguard.unpack.kind import HEAD_BYTES, TAIL_BYTES, is_openable, kinds_of
+from milterguard.unpack.heap import Heap
 from milterguard.unpack.member import Member, Request
 from milterguard.unpack.opened import Leaf, Opened
+from milterguard.unpack.survey import survey
+from milterguard.unpack.told import Told, merged
 from milterguard.unpack.words import password_candidates
 
 _SHARE = 0.6
@@ -81,15 +81,6 @@ class Unopened:
         """Nothing to give back."""
 
 
-@dataclass(slots=True)
-class _Look:
-    """What one pass over the octets of a leaf showed."""
-
-    size: int
-    digest: str
-    kinds: tuple[str, ...]
-
-
 class _Work:
     """One message in work. Has a dictionary: what is computed once is kept there."""
 
@@ -116,11 +107,14 @@ class _Work:
 
     def _leaf(self, index: int, entity: Entity) -> None:
         octets = partial(self._walked.octets, index)
-        seen = _looked_at(octets())
+        seen = survey(octets, self._directory)
         self._parts[index] = replace(self._parts[index], size=seen.size, digest=seen.digest, kinds=seen.kinds)
         is_flagged = False
-        if is_openable(seen.kinds):
-            self._open(index, entity, octets)
+        if seen.file is not None:
+            try:
+                self._open(index, seen.file, gives_all=self._gives_all or entity.is_suspect)
+            finally:
+                os.close(seen.file)
             is_flagged = not self._parts[index].flags.isdisjoint(UNCHECKED_FLAGS)
         self._add(index, octets, is_suspect=entity.is_suspect or is_flagged, is_attachment=not entity.is_text)
 
@@ -139,41 +133,37 @@ class _Work:
                 is_attachment=is_attachment or known.is_attachment,
             )
 
-    def _open(self, index: int, entity: Entity, octets: Octets) -> None:
+    def _open(self, index: int, file: int, *, gives_all: bool) -> None:
         """Have a leaf looked into, and take over what was found as parts below it."""
         part = self._parts[index]
         request = Request(
             names=part.names,
             kinds=part.kinds,
-            give_all=self._gives_all or entity.is_suspect,
+            give_all=gives_all,
             max_depth=self._settings.max_archive_depth,
             max_members=max(self._members_left, self._settings.max_members // _LEAST),
             max_bytes=max(self._octets_left, self._settings.max_unpacked_bytes // _LEAST),
             passwords=self._passwords,
         )
-        descriptor = self._file(octets)
-        try:
-            told = self._asked(descriptor, request)
-            if not request.give_all and any(Flag.OVER_LIMITS in each.flags for each in told.members.values()):
-                # A scanner may give up on it as we did: it gets what we could reach, piece by piece.
-                told = self._asked(descriptor, replace(request, give_all=True))
-        finally:
-            os.close(descriptor)
+        told = self._asked(file, request)
+        if not gives_all and any(Flag.OVER_LIMITS in each.flags for each in told.members.values()):
+            # A scanner may give up on it as we did: it gets what we could reach, piece by piece.
+            told = self._asked(file, replace(request, give_all=True))
         self._take_over(index, told)
 
-    def _asked(self, descriptor: int, request: Request) -> "_Told":
-        told = _Told(self._heap)
+    def _asked(self, descriptor: int, request: Request) -> Told:
+        told = Told(self._heap)
         told.trouble = self._box.open(descriptor, request, deadline=self._deadline, sink=told).trouble
         return told
 
-    def _take_over(self, index: int, told: "_Told") -> None:
+    def _take_over(self, index: int, told: Told) -> None:
         """Add what stands in a leaf as parts below it; what is wrong with the opening is a flag of the leaf."""
         leaf = self._parts[index]
         before = self._children[index]
         indexes: dict[tuple[int, ...], int] = {(): index}
         for path, member in told.members.items():
             if not path:
-                kinds, detail = _merged(leaf.kinds, member.kinds), leaf.detail or member.detail
+                kinds, detail = merged(leaf.kinds, member.kinds), leaf.detail or member.detail
                 leaf = replace(leaf, kinds=kinds, flags=leaf.flags | member.flags, detail=detail)
                 continue
             parent = indexes[path[:-1]]
@@ -188,17 +178,6 @@ class _Work:
         if flag is not None:
             leaf = replace(leaf, flags=leaf.flags | {flag}, detail=leaf.detail or told.trouble)
         self._parts[index] = leaf
-
-    def _file(self, octets: Octets) -> int:
-        """Return a descriptor of a file that holds nothing but these octets: what the sealed child gets."""
-        descriptor = unnamed_file(self._directory)
-        try:
-            for block in octets():
-                write_all(descriptor, block)
-        except BaseException:
-            os.close(descriptor)
-            raise
-        return descriptor
 
     @cached_property
     def _passwords(self) -> tuple[str, ...]:
@@ -215,53 +194,6 @@ class _Work:
     def _words(self, index: int) -> Iterator[str]:
         text = b"".join(islice(self._walked.octets(index), 1))[:_TEXT_BYTES]
         return iter(password_candidates(decoded(text), self._settings.password_attempts))
-
-
-class _Told:
-    """What a sealed child said about one leaf. Implements ``box.Sink``."""
-
-    def __init__(self, heap: Heap) -> None:
-        self.members: dict[tuple[int, ...], Member] = {}
-        self.octets: dict[tuple[int, ...], Octets] = {}
-        """Of those that were given in full."""
-        self.trouble = ""
-        self._heap = heap
-        self._path: tuple[int, ...] = ()
-        self._start = 0
-        self._end = -1
-
-    def tell(self, member: Member) -> None:
-        """Take a member, or what became known of it later."""
-        known = self.members.get(member.path)
-        if known is not None:
-            flags, kinds = known.flags | member.flags, _merged(known.kinds, member.kinds)
-            member = replace(known, flags=flags, kinds=kinds, detail=known.detail or member.detail)
-        self.members[member.path] = member
-        if known is None and member.has_octets:
-            self._path, self._start = member.path, self._heap.end
-            self._end = self._start + (member.size or 0)
-
-    def give(self, block: bytes) -> None:
-        """Keep octets of the member that was told last."""
-        self._heap.put(block)
-        if self._heap.end == self._end:
-            self.octets[self._path] = self._heap.blocks(self._start, self._end)
-
-
-def _looked_at(blocks: Iterator[bytes]) -> _Look:
-    """Return what one pass over the octets of a leaf shows."""
-    digest, size, head, tail = hashlib.sha256(), 0, b"", deque[bytes]()
-    kept = 0
-    for block in blocks:
-        digest.update(block)
-        size += len(block)
-        if len(head) < HEAD_BYTES:
-            head += block[: HEAD_BYTES - len(head)]
-        tail.append(block)
-        kept += len(block)
-        while kept - len(tail[0]) >= TAIL_BYTES:
-            kept -= len(tail.popleft())
-    return _Look(size, digest.hexdigest(), kinds_of(head, b"".join(tail)[-TAIL_BYTES:], size))
 
 
 def _part(entity: Entity) -> Part:
@@ -287,7 +219,3 @@ def _member(member: Member, parent: int, placement: str) -> Part:
         detail=member.detail,
         is_member=True,
     )
-
-
-def _merged(known: tuple[str, ...], more: tuple[str, ...]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys((*known, *more)))
