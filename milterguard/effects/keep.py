@@ -9,6 +9,7 @@ the lowest to the highest recipient, the lowest levels, tests in alphabetical or
 from collections.abc import Iterable, Sequence
 from typing import Protocol
 
+from milterguard.core.decide import grounds
 from milterguard.core.finding import Category, Finding
 from milterguard.core.marks import ALERTS, alert_details, alert_text, level_text
 from milterguard.core.message import Message
@@ -52,7 +53,8 @@ def reasons(decision: Decision, findings: Sequence[Finding]) -> list[tuple[str, 
         return []
     kept_for = frozenset(decision.keep.recipients)
     concerned = [outcome for outcome in decision.outcomes if outcome.address in kept_for]
-    return _alert_fields(decision.keep.category, findings) + _spam_fields(concerned, findings)
+    alerts = _alert_fields(decision.keep.category, grounds(findings, concerned))
+    return alerts + _spam_fields(concerned, findings)
 
 
 def _alert_fields(category: Category, findings: Iterable[Finding]) -> list[tuple[str, str]]:

@@ -118,3 +118,11 @@ def test_no_scanner_writes_a_field_of_its_own(detail: str, tests: list[tuple[str
         assert all(line.startswith(" ") for line in value.split("\n")[1:])
         assert "\r" not in value
         assert value.isascii()
+
+
+def test_a_copy_names_what_concerns_those_it_is_kept_for() -> None:
+    """What another recipient's rules ban is nobody's business here."""
+    other = Finding("banned", Category.BANNED, detail="secret-name.doc", rules=("STRICT",))
+    mine = Finding("banned", Category.BANNED, detail="evil.exe", rules=("DEFAULT",))
+    assert "secret-name" not in reason(other, mine)["X-Amavis-Alert"]
+    assert "evil.exe" in reason(other, mine)["X-Amavis-Alert"]
