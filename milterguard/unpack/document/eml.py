@@ -14,7 +14,7 @@ from milterguard.unpack.quota import Quota
 from milterguard.unpack.source import Child, Find, Note, Source
 
 _FROM = b"From "
-_NEXT = re.compile(rb"\n\r?\nFrom ")
+_NEXT = re.compile(rb"\n\r?\n(?=From [^\r\n]{1,200}\d\d:\d\d[^\r\n]{0,60}\d{4})")
 _AS_MESSAGE = b"Content-Type: message/rfc822\r\n\r\n"
 _MAX_MESSAGES = 10_000
 
@@ -43,7 +43,7 @@ def _messages(source: Source, octets: "mmap.mmap | bytes") -> Iterator[Child]:
 
 def _next_message(octets: "mmap.mmap | bytes", start: int) -> int:
     found = _NEXT.search(octets, start)
-    return found.end() - len(_FROM) if found else len(octets)
+    return found.end() if found else len(octets)
 
 
 def _parts(octets: Octets) -> Iterator[Find]:
