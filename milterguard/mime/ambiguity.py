@@ -64,6 +64,7 @@ class Construct(StrEnum):
     TOO_LONG_HEADER = "header too long"
     TOO_MUCH = "too much to decode"
     TOO_MANY_DELIMITERS = "too many lines like a delimiter"
+    TOO_OFTEN = "too much to go through"
 
 
 _UNTIDY = frozenset(
@@ -83,6 +84,7 @@ _LIMITS = frozenset(
         Construct.TOO_LONG_HEADER,
         Construct.TOO_MUCH,
         Construct.TOO_MANY_DELIMITERS,
+        Construct.TOO_OFTEN,
     }
 )
 

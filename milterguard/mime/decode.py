@@ -10,13 +10,14 @@ from milterguard.mime.binhex import binhex
 from milterguard.mime.carve import carved
 from milterguard.mime.decoding import Decoding, slices
 from milterguard.mime.embedded import Embedded, embedded
+from milterguard.mime.guess import guessed
 from milterguard.mime.octets import Octets
 from milterguard.mime.quoted import quoted_printable
 from milterguard.mime.radix64 import radix64
 from milterguard.mime.uuencode import uuencode
 from milterguard.mime.yenc import yenc
 
-__all__ = ["Decoding", "Embedded", "carved", "decodings", "embedded"]
+__all__ = ["Decoding", "Embedded", "carved", "decodings", "embedded", "guessed"]
 
 _DECODERS = {
     "base64": radix64,

@@ -126,8 +126,10 @@ def _divide(octets: Octets, hits: list[_Hit], result: Split, *, start: int, end:
         stop = _without_line_end(octets, hit.after, hits[index + 1].start) if index + 1 < len(hits) else end
         if hit.is_closing:
             is_closed = True
-            result.epilogue = hit.after if index + 1 == len(hits) else -1
+            # What stands behind further closing delimiters belongs to the same epilogue.
+            result.epilogue = hit.after if result.epilogue < 0 else result.epilogue
             continue
+        result.epilogue = -1
         if is_closed and result.late < 0:
             result.late = len(result.parts)
             result.oddities.setdefault(Construct.AFTER_CLOSING)

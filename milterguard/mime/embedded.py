@@ -14,6 +14,8 @@ from milterguard.mime.octets import Octets
 
 _LONGEST_LINE = 1024
 _LOOK_AHEAD = 4096
+_MOST_BEGINS = 10_000
+"""Whoever writes more lines that say something begins gets the rest taken as one file."""
 _END_OF_RADIX64 = b"===="
 _BARE_BINHEX = re.compile(rb"(?m)^:[!-,\-0-9@A-NP-VX-Z\[`a-fh-mp-r]{40}")
 _INTRODUCED = re.compile(rb"(?m)^[^\r\n(]{0,8}" + re.escape(binhex.INTRODUCTION))
@@ -58,7 +60,10 @@ def _up_to_next(files: Iterator[Embedded], end: int, *, at_most: int) -> list[Em
 
 def _uuencoded(octets: Octets, start: int, end: int) -> Iterator[Embedded]:
     encoded, looked = -1, start
-    for position, match in _matches(uuencode.BEGIN, octets, start, end=end):
+    for count, (position, match) in enumerate(_matches(uuencode.BEGIN, octets, start, end=end)):
+        if count == _MOST_BEGINS:
+            yield Embedded(_text(match[2]), "uuencode", position, end)
+            return
         after = position + len(match[0])
         if match[1]:
             yield Embedded(_text(match[2]), "base64", after, end)

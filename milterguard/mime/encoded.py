@@ -31,6 +31,8 @@ def spans(state: Walk, index: int, declared: Declaration, body: Span) -> list[Sp
             if count != plain:
                 state.note(Construct.ENCODED_COMPOSITE, placement)
             found.append(decoded)
+        elif not count:
+            state.leaf(index, body, reading=f"{encoding}, of what has no parts", encoding=encoding)
     return found or [body]
 
 

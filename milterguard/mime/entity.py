@@ -18,12 +18,14 @@ class Limits:
     parts: int = 1000
     header_bytes: int = 262_144
     """Of the header section of one part."""
-    decoded_bytes: int = 104_857_600
+    decoded_bytes: int = 33_554_432
     """Octets of encoded messages and multiparts that are decoded in memory, all together."""
-    delimiters: int = 100_000
+    delimiters: int = 20_000
     """Places that begin like a delimiter line, all together."""
     rescans: int = 64
     """How often the octets are gone through, as a multiple of their number."""
+    scanned_bytes: int = 536_870_912
+    """Octets gone through, all together, however large the message."""
 
 
 @dataclass(frozen=True, slots=True)

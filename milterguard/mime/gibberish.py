@@ -7,6 +7,8 @@ from milterguard.mime.decoding import slices
 from milterguard.mime.octets import Octets
 
 LETTERS = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/"
+FOLDED = bytes(octet & 127 for octet in range(256))
+"""Takes the high bit away, as decoders do that look at seven bits."""
 _OTHERS = bytes(set(range(256)) - set(LETTERS))
 
 _ODD_PAIR = re.compile(rb"[0-9][A-Za-z]|[A-Za-z][0-9]|[a-z][A-Z](?=[A-Z])|[A-Z][a-z](?=[A-Z])")
@@ -17,24 +19,34 @@ _PURE_LINE = re.compile(rb"(?m)^[ \t]*+((?:[A-Za-z0-9+/]{4}){2,}+[A-Za-z0-9+/=]{
 _ODD_PAIRS = 5
 _WITHIN = 24
 _PIECE = 65_536
+# No prose behind an attachment has so many odd pairs, however far they are from one another.
+_MOST_ODD_PAIRS = 50_000
 
 
 def looks_encoded(octets: Octets, start: int, end: int) -> bool:
     """Tell whether base64 stands anywhere in a range, junk between its letters or not."""
     before = b""
+    seen = 0
     for block in slices(octets, start, end, size=_PIECE):
         letters = before + block.translate(None, _OTHERS)
-        if _is_dense(letters) or _has_pure_line(block):
+        found = [match.start() for match in _ODD_PAIR.finditer(letters)]
+        seen += len(found)
+        if seen > _MOST_ODD_PAIRS or _is_dense(found) or _has_pure_line(block):
             return True
         before = letters[-_WITHIN:]
     return False
 
 
-def _is_dense(letters: bytes) -> bool:
-    found = [match.start() for match in _ODD_PAIR.finditer(letters)]
+def odd_pairs(letters: bytes) -> int:
+    """Return how many pairs of neighbours are such as words do not have."""
+    return len(_ODD_PAIR.findall(letters))
+
+
+def _is_dense(found: list[int]) -> bool:
     pairs = zip(found, found[_ODD_PAIRS - 1 :], strict=False)
     return any(last - first <= _WITHIN for first, last in pairs)
 
 
 def _has_pure_line(block: bytes) -> bool:
-    return any(_ODD_PAIR.search(match[1]) for match in _PURE_LINE.finditer(block))
+    folded = block if block.isascii() else block.translate(FOLDED)
+    return any(_ODD_PAIR.search(match[1]) for match in _PURE_LINE.finditer(folded))

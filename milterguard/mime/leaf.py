@@ -5,15 +5,18 @@
 """
 
 from milterguard.core.part import Flag
-from milterguard.mime import decode, multipart
+from milterguard.mime import decode, delimiter, multipart
 from milterguard.mime.ambiguity import Construct
 from milterguard.mime.declaration import Declaration
 from milterguard.mime.entity import Entity
+from milterguard.mime.header import has_fields
+from milterguard.mime.octets import Octets
 from milterguard.mime.walk import Span, Task, Walk
 
 _SHOWN = frozenset({"text/plain", "text/html"})
 _NOT_CARVED = ("text/", "application/pgp-")
 """Base64 in these is not content, or shown as it is."""
+_HEAD = 4096
 _SEARCHED_OCTETS = 1 << 20
 """Longer texts are not decoded to look for files in them."""
 
@@ -40,7 +43,7 @@ def add(state: Walk, task: Task, declared: Declaration, body: Span, *, is_suspec
                 state.note(Construct.TOO_MANY_PARTS, task.placement)
                 break
             above = task.parent if task.parent >= 0 else index
-            if decoding.is_odd and number and not is_shown:
+            if decoding.is_ambiguous:
                 state.note(Construct.ODD_CONTENT, task.placement)
             added = state.add(
                 Entity(
@@ -61,33 +64,65 @@ def add(state: Walk, task: Task, declared: Declaration, body: Span, *, is_suspec
                 )
             )
             index = added if is_first else index
-    _inside(state, index, task, declared, body)
+    _inside(state, index, task, body, declared=declared)
     return index
 
 
-def _inside(state: Walk, index: int, task: Task, declared: Declaration, body: Span) -> None:
+def _inside(state: Walk, index: int, task: Task, body: Span, *, declared: Declaration) -> None:
     """Look for parts and files in what is declared a leaf."""
     entity = state.entities[index]
     inner = Task(task.parent, task.placement, body, task.depth)
     multipart.undeclared(state, index, inner, declared)
     if entity.encoding != "identity":
-        if entity.is_text and body.end - body.start <= _SEARCHED_OCTETS:
-            _encoded_files(state, index, body)
+        _encoded(state, index, inner)
         return
     files(state, index, body)
+    if declared.encodings == ("identity",):
+        _guessed(state, index, body)
     if not entity.types[0].startswith(_NOT_CARVED) and not state.is_ambiguous:
         blocks(state, index, body)
 
 
-def _encoded_files(state: Walk, index: int, body: Span) -> None:
-    """Add the files that stand in a text that is encoded itself."""
-    entity = state.entities[index]
-    raw = state.sources[body.source][body.start : body.end]
-    if entity.encoding == "quoted-printable" and b"begin" not in raw and b"BinHex" not in raw:
+def _guessed(state: Walk, index: int, body: Span) -> None:
+    """Add what a leaf is in the encodings that it seems to be in and does not say."""
+    octets = state.sources[body.source]
+    for encoding in decode.guessed(octets, body.start, body.end):
+        for number, decoding in enumerate(decode.decodings(octets, body.start, body.end, encoding)):
+            reading = decoding.reading or f"{encoding}, not declared"
+            state.leaf(index, body, reading=reading, encoding=encoding, decoding=number)
+
+
+def _encoded(state: Walk, index: int, task: Task) -> None:
+    """Look for parts and files in a leaf that is encoded itself: a text, or what begins like a message."""
+    entity, span = state.entities[index], task.span
+    raw = state.sources[span.source]
+    size = span.end - span.start
+    is_searched = entity.is_text and size <= _SEARCHED_OCTETS
+    head = _decoded(raw, span.start, min(span.end, span.start + _HEAD), entity.encoding)
+    begins = has_fields(head) or head.lstrip()[:2] == b"--"
+    if not (is_searched or begins) or size > state.may_decode():
         return
-    octets = b"".join(decode.decodings(raw, 0, len(raw), entity.encoding)[0].blocks())
-    if decode.embedded(octets, 0, len(octets)) and len(octets) <= state.may_decode():
-        files(state, index, state.keep(octets))
+    octets = _decoded(raw, span.start, span.end, entity.encoding)
+    is_divided = bool(delimiter.undeclared(octets, 0, len(octets), most=1))
+    if not (is_divided or begins or decode.embedded(octets, 0, len(octets), at_most=1)):
+        return
+    kept = state.keep(octets)
+    files(state, index, kept)
+    if begins or is_divided:
+        _message(state, index, kept, task.depth)
+
+
+def _decoded(octets: Octets, start: int, end: int, encoding: str) -> bytes:
+    return b"".join(decode.decodings(octets, start, end, encoding)[0].blocks())
+
+
+def _message(state: Walk, index: int, span: Span, depth: int) -> None:
+    """Push what decoded octets are if they are a message, or the body of one; mail programs show them as they are."""
+    if state.room():
+        placement = state.number(index)
+        state.quiet += (placement,)
+        words = "message in an encoded part"
+        state.tasks.append(Task(index, placement, span, depth + 1, reading=words, is_suspect=True))
 
 
 def files(state: Walk, index: int, span: Span) -> None:

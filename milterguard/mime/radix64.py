@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from milterguard.mime.decoding import BLOCK, Decoding, slices
-from milterguard.mime.gibberish import LETTERS, looks_encoded
+from milterguard.mime.gibberish import FOLDED, LETTERS, looks_encoded
 from milterguard.mime.octets import Octets
 
 _EVERY = bytes(range(256))
@@ -21,6 +21,7 @@ _NOT_LETTERS = bytes(set(_EVERY) - set(LETTERS))
 _NOT_ENCODED = bytes(set(_EVERY) - set(LETTERS + b"="))
 _NOT_IN_LINES = bytes(set(_EVERY) - set(LETTERS + b"=\r\n"))
 _NOT_IN_EITHER = bytes(set(_EVERY) - set(LETTERS + b"=-_"))
+_NOT_FOLDED = bytes(octet for octet in _EVERY if octet & 127 not in LETTERS + b"=")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _LINE_ENDS_PAD = bytes.maketrans(b"\r\n", b"==")
 _TO_LINES = bytes.maketrans(b"\r", b"\n")
@@ -148,6 +149,9 @@ def _around_junk(octets: Octets, survey: _Survey) -> Iterator[Decoding]:
     if octets.find(b"-", junk, end) >= 0 or octets.find(b"_", junk, end) >= 0:
         safe = partial(_segments, octets, start, end, table=_URL_SAFE, dropped=_NOT_IN_EITHER)
         yield Decoding("base64 with URL-safe letters", is_odd=True, is_ambiguous=True, blocks=safe)
+    if not all(block.isascii() for block in slices(octets, junk, end)):
+        seven = partial(_segments, octets, start, end, table=FOLDED, dropped=_NOT_FOLDED)
+        yield Decoding("base64 in seven bits", is_odd=True, is_ambiguous=True, blocks=seven)
 
 
 def _by_line(octets: Octets, survey: _Survey) -> Iterator[Decoding]:

@@ -47,13 +47,13 @@ def walk(header: bytes, body: Octets, limits: Limits = Limits()) -> Walked:  # n
     _message(state, header)
     while state.tasks:
         _task(state, state.tasks.pop())
-    if state.is_ambiguous:
+    if state.is_ambiguous or state.is_over_limits:
         _carve(state)
     return state.result()
 
 
 def _carve(state: Walk) -> None:
-    """Add every base64 block of an ambiguous message as a leaf of its own."""
+    """Add every base64 block of a message that nobody can divide for certain as a leaf of its own."""
     body = state.sources[0]
     for start, end in decode.carved(body, 0, len(body)):
         if state.leaf(0, Span(0, start, end), reading="carved", encoding="base64") < 0:

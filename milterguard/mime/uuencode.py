@@ -9,16 +9,19 @@ Its letters are base64's six bits in another order, which spares ``a2b_uu`` that
 import re
 from binascii import a2b_base64
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 
 from milterguard.mime.decoding import Decoding, lines
 from milterguard.mime.gibberish import LETTERS
 from milterguard.mime.octets import Octets
+from milterguard.mime.radix64 import radix64
 
-BEGIN = re.compile(rb"(?m)^begin(-base64)?[ \t]++[0-7]{3,6}[ \t]++([^\r\n]{1,255})")
+BEGIN = re.compile(rb"(?m)^[ \t>]{0,8}+begin(-base64)?[ \t]++(?:[0-7]{1,7}+(?![^\s])[ \t]*+)?+([^\r\n]{0,255})")
 
 _FULL = 60
 _SHORTEST = 2
+_FIRST_LOOK = 65_536
 _ALPHABET = bytes(range(32, 96)) + b"`"
 _TO_RADIX64 = bytes.maketrans(_ALPHABET, LETTERS + b"A")
 _OTHERS = bytes(set(range(256)) - set(_ALPHABET))
@@ -29,16 +32,29 @@ _LAST = re.compile(rb"(?i)end[ \t]*+")
 
 def uuencode(octets: Octets, start: int, end: int) -> tuple[Decoding, ...]:
     """Return the readings of uuencode. Never raises."""
+    begin = _begin(octets, start, end)
+    if begin and begin[1]:
+        return _as_radix64(octets, start + begin.end(), end)
     survey = _Survey()
     for block in lines(octets, start, end):
         survey.see(block)
-    first = partial(_decoded, octets, start, end, is_bounded=True)
+    first = partial(_decoded, octets, start + begin.start() if begin else start, end, is_begun=begin is not None)
     is_odd = survey.is_odd or not survey.has_end
     found = [Decoding("", is_odd=is_odd, is_ambiguous=False, blocks=first)]
     if survey.goes_on:
         past = partial(_decoded, octets, start, end, is_bounded=False)
         found.append(Decoding("uuencode past its end", is_odd=True, is_ambiguous=True, blocks=past))
     return tuple(found)
+
+
+def _begin(octets: Octets, start: int, end: int) -> re.Match[bytes] | None:
+    """Return the line that announces a file, when it is among the first."""
+    return BEGIN.search(octets[start : min(end, start + _FIRST_LOOK)])
+
+
+def _as_radix64(octets: Octets, start: int, end: int) -> tuple[Decoding, ...]:
+    """Return the readings of what uuencode itself announces as base64."""
+    return tuple(replace(each, is_odd=True) for each in radix64(octets, start, end))
 
 
 class _Survey:
@@ -52,7 +68,7 @@ class _Survey:
             self._line(line)
 
     def _line(self, line: bytes) -> None:
-        if line.startswith(b"begin"):
+        if line.lstrip(b" \t>").startswith(b"begin"):
             self.has_begin = True
         elif _LAST.fullmatch(line):
             self.has_end = True
@@ -69,7 +85,7 @@ def _short_lines(block: bytes) -> list[bytes]:
 
 
 def _split(block: bytes) -> list[bytes]:
-    return list(filter(None, block.replace(b"\r\n", b"\n").split(b"\n")))
+    return list(filter(None, block.replace(b"\r", b"\n").split(b"\n")))
 
 
 def is_encoded(line: bytes, *, is_exact: bool = False) -> bool:
@@ -81,29 +97,33 @@ def is_encoded(line: bytes, *, is_exact: bool = False) -> bool:
     return found == expected if is_exact else expected > 0 and expected // 2 <= found <= expected + 2
 
 
-def _decoded(octets: Octets, start: int, end: int, *, is_bounded: bool) -> Iterator[bytes]:
+def _decoded(
+    octets: Octets, start: int, end: int, *, is_bounded: bool = True, is_begun: bool = False
+) -> Iterator[bytes]:
     for block in lines(octets, start, end):
         whole = _split(block)
         ended = is_bounded and any(_LAST.fullmatch(line) for line in whole if line[0] in b"eE")
-        if decoded := b"".join(_lines(whole, is_bounded=is_bounded)):
+        if decoded := b"".join(_lines(whole, is_bounded=is_bounded, is_begun=is_begun)):
             yield decoded
         if ended:
             return
 
 
-def _lines(found: list[bytes], *, is_bounded: bool) -> Iterator[bytes]:
+def _lines(found: list[bytes], *, is_bounded: bool, is_begun: bool) -> Iterator[bytes]:
+    shortest = 0 if is_begun else _SHORTEST
     for line in found:
         if is_bounded and line[0] in b"eE" and _LAST.fullmatch(line):
             return
-        if len(line) > _SHORTEST and 32 < line[0] < 96:
-            yield _line(line)
+        if len(line) > shortest and 32 < line[0] < 96:
+            yield _line(line, is_begun=is_begun)
 
 
-def _line(line: bytes) -> bytes:
+def _line(line: bytes, *, is_begun: bool) -> bytes:
     """Return at most as many octets as the line says; letters that it lacks count as blanks."""
     count = (line[0] - 32) & 63
     letters = (count + 2) // 3 * 4
     body = line[1 : letters + 1].translate(_TO_RADIX64, _OTHERS)
-    if len(body) < letters // 2:
+    # Where no file was announced, the line may be a sentence. Announced ones may end in zeros, which are blanks.
+    if not is_begun and len(body) < letters // 2:
         return b""
     return a2b_base64(body.ljust(letters, b"A"))[:count]

@@ -50,10 +50,10 @@ class Walk:
         self._counts: list[int] = []
         self._problems: dict[tuple[Flag | None, str], Problem] = {}
         self._promised = 0
-        self._scannable = limits.rescans * len(body) + _FREE_OCTETS * 64
+        self._scannable = min(limits.rescans * (len(body) + _FREE_OCTETS), limits.scanned_bytes)
         self._decodable = limits.decoded_bytes
         self.delimiters = limits.delimiters
-        self.is_ambiguous = False
+        self.is_ambiguous = self.is_over_limits = False
         self.quiet: tuple[str, ...] = ()
         """Beginnings of placements below which nothing is noted: parts that stand in a text shown as it is."""
         self.declared: set[bytes] = set()
@@ -67,14 +67,17 @@ class Walk:
         if len(self._problems) < _MAX_PROBLEMS:
             self._problems.setdefault((found.flag, found.detail), found)
         self.is_ambiguous |= found.flag is Flag.AMBIGUOUS
+        self.is_over_limits |= found.flag is Flag.OVER_LIMITS
 
     def room(self) -> int:
         """Return how many more parts may stand in the tree."""
         return max(0, self.limits.parts - self._promised)
 
-    def may_scan(self, span: Span) -> bool:
-        """Return whether a range may be gone through once more, and count it."""
-        self._scannable -= span.end - span.start
+    def may_scan(self, span: Span, *, weight: int = 1) -> bool:
+        """Return whether a range may be gone through once more, and count it; ``weight``: what that costs."""
+        self._scannable -= weight * (span.end - span.start)
+        if self._scannable < 0:
+            self.note(Construct.TOO_OFTEN, "1")
         return self._scannable >= 0
 
     def may_decode(self) -> int:
@@ -84,7 +87,7 @@ class Walk:
     def keep(self, octets: bytes) -> Span:
         """Take decoded octets as a new source."""
         self._decodable -= len(octets)
-        self._scannable += self.limits.rescans * len(octets)
+        self._scannable += 2 * len(octets)
         self.sources.append(octets)
         return Span(len(self.sources) - 1, 0, len(octets))
 
@@ -102,7 +105,9 @@ class Walk:
         self._counts.append(0)
         return len(self.entities) - 1
 
-    def leaf(self, parent: int, span: Span, *, reading: str, encoding: str = "identity", name: str = "") -> int:
+    def leaf(
+        self, parent: int, span: Span, *, reading: str, encoding: str = "identity", name: str = "", decoding: int = 0
+    ) -> int:
         """Add a leaf that only some programs see; beyond the limit of parts it is left out and -1 returned."""
         if not self.room():
             self.note(Construct.TOO_MANY_PARTS, self.entities[parent].placement)
@@ -119,6 +124,7 @@ class Walk:
                 start=span.start,
                 end=span.end,
                 encoding=encoding,
+                decoding=decoding,
             )
         )
 
