@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from milterguard.errors import MilterguardError
@@ -31,6 +31,10 @@ class BoxError(MilterguardError):
     """No sealed child could be had; nothing is known about the leaf."""
 
 
+class BoxBusy(BoxError):  # noqa: N818
+    """Other leaves had all of them until it was too late."""
+
+
 @dataclass(frozen=True, slots=True)
 class Report:
     """What a child said of one leaf."""
@@ -40,6 +44,8 @@ class Report:
     trouble: str = ""
     """Why it may not be all; empty: it is. ``crashed (signal N)``, ``exited (status N)``, ``failed (Error)``,
     ``out of time``, ``out of memory``, ``limit``, ``garbled``: our words only."""
+    waited_seconds: float = 0.0
+    """How long other leaves had all processes."""
 
 
 class Sink(Protocol):
@@ -89,15 +95,18 @@ class Box:
     def open(self, descriptor: int, request: Request, *, deadline: float, sink: Sink | None = None) -> Report:
         """Have the octets behind a descriptor examined; ``deadline`` is on the monotonic clock.
 
-        Never raises for what the child does. Raises BoxError, and whatever ``sink`` raises.
+        Never raises for what the child does. Raises BoxError, BoxBusy among them, and whatever ``sink`` raises.
         """
-        if not self._slots.acquire(timeout=max(0.0, deadline - time.monotonic())):
-            raise BoxError("no sealed process became free in time")
+        began = time.monotonic()
+        if not self._slots.acquire(timeout=max(0.0, deadline - began)):
+            raise BoxBusy("no sealed process became free in time")
+        waited_seconds = time.monotonic() - began
         try:
             with _read_only(descriptor) as content:
-                return self._ask(content, request, deadline=deadline, sink=sink)
+                report = self._ask(content, request, deadline=deadline, sink=sink)
         finally:
             self._slots.release()
+        return replace(report, waited_seconds=waited_seconds)
 
     def close(self) -> None:
         """End the nursery and all its children, and wait for it. Idempotent."""

@@ -5,6 +5,9 @@ Each leaf is decoded once for its digest and its kind. Only what is worth openin
 file of its own, whose descriptor is all that the sealed child gets (D6). Every limit ends in a flag
 of a part, never in an exception: the rest of the message is looked into all the same.
 
+Time is a limit like the others when the message itself takes too much, for it would do so again whenever it
+is retried. When most of it went by waiting for processes that others had, that is our failure: a retry helps.
+
 *Errors:* ContentError when the message's octets are gone; BoxError when no sealed child can be had.
 """
 
@@ -22,7 +25,7 @@ from milterguard.core.part import UNCHECKED_FLAGS, Flag, Part
 from milterguard.core.text import decoded
 from milterguard.mime.structure import Entity, Limits, Walked, walk
 from milterguard.unpack import wire
-from milterguard.unpack.box import Box
+from milterguard.unpack.box import Box, BoxBusy, Report
 from milterguard.unpack.heap import Heap
 from milterguard.unpack.member import Member, Request
 from milterguard.unpack.opened import Leaf, Opened
@@ -36,6 +39,8 @@ _TEXT_BYTES = 65536
 """Of each text, searched for passwords."""
 _LEAST = 8
 """The last of many archives may still take an eighth of the limits."""
+_WAITING_SHARE = 0.5
+"""Of the time for opening: a message that waited longer for others than that was not given its chance."""
 _TROUBLES = {wire.TIME: Flag.OVER_LIMITS, wire.MEMORY: Flag.OVER_LIMITS, wire.LIMIT: Flag.OVER_LIMITS}
 """What a sealed child may die of that is a limit; everything else is UNDECODABLE."""
 Octets = Callable[[], Iterator[bytes]]
@@ -61,8 +66,8 @@ class Opener:
         """
         body = message.content.whole(deadline=deadline)
         walked = walk(message.header, body, self._limits)
-        ends_at = time.monotonic() + (deadline - time.monotonic()) * _SHARE
-        work = _Work(self._settings, self._box, walked, directory=self._directory, deadline=ends_at)
+        seconds = max(0.0, deadline - time.monotonic()) * _SHARE
+        work = _Work(self._settings, self._box, walked, directory=self._directory, seconds=seconds)
         return work.done(gives_all=self._gives_all)
 
     def close(self) -> None:
@@ -84,12 +89,14 @@ class Unopened:
 class _Work:
     """One message in work. Has a dictionary: what is computed once is kept there."""
 
-    def __init__(self, settings: Parts, box: Box, walked: Walked, *, directory: str, deadline: float) -> None:
+    def __init__(self, settings: Parts, box: Box, walked: Walked, *, directory: str, seconds: float) -> None:
         self._settings = settings
         self._box = box
         self._walked = walked
         self._directory = directory
-        self._deadline = deadline
+        self._deadline = time.monotonic() + seconds
+        self._patience = seconds * _WAITING_SHARE
+        """Seconds that it may still wait for others before a lack of time is our failure."""
         self._heap = Heap(directory)
         self._members_left = settings.max_members
         self._octets_left = settings.max_unpacked_bytes
@@ -148,13 +155,30 @@ class _Work:
         told = self._asked(file, request)
         if not gives_all and any(Flag.OVER_LIMITS in each.flags for each in told.members.values()):
             # A scanner may give up on it as we did: it gets what we could reach, piece by piece.
-            told = self._asked(file, replace(request, give_all=True))
+            earlier, told = told, self._asked(file, replace(request, give_all=True))
+            told.complete(earlier)
         self._take_over(index, told)
 
     def _asked(self, descriptor: int, request: Request) -> Told:
         told = Told(self._heap)
-        told.trouble = self._box.open(descriptor, request, deadline=self._deadline, sink=told).trouble
+        told.trouble = wire.TIME if self._is_late else self._report(descriptor, request, told).trouble
+        if told.trouble == wire.TIME and self._is_late and self._patience < 0:
+            raise BoxBusy("others had the sealed processes until it was too late")
         return told
+
+    def _report(self, descriptor: int, request: Request, told: Told) -> Report:
+        """Have a leaf looked into; that nobody had time for it is a report as well."""
+        began = time.monotonic()
+        try:
+            report = self._box.open(descriptor, request, deadline=self._deadline, sink=told)
+        except BoxBusy:
+            report = Report(trouble=wire.TIME, waited_seconds=time.monotonic() - began)
+        self._patience -= report.waited_seconds
+        return report
+
+    @property
+    def _is_late(self) -> bool:
+        return time.monotonic() >= self._deadline
 
     def _take_over(self, index: int, told: Told) -> None:
         """Add what stands in a leaf as parts below it; what is wrong with the opening is a flag of the leaf."""

@@ -2,6 +2,7 @@
 """Examiners that do in a sealed child what a decoder may do when it is taken over; named by the request."""
 
 import ctypes
+import hashlib
 import mmap
 import os
 import signal
@@ -104,6 +105,13 @@ def grow_file(descriptor: int, request: Request, tell: Tell, give: Give) -> None
             written += os.write(file, bytes(1 << 16))
     finally:
         tell(Member((1,), size=written))
+
+
+def lie_about_digest(descriptor: int, request: Request, tell: Tell, give: Give) -> None:
+    digest = hashlib.sha256(b"EVIL").hexdigest()
+    tell(Member((1,), size=8, digest=digest, has_octets=True))
+    give(b"harmless")
+    tell(Member((2,), size=4, digest=digest))
 
 
 def hold_files(descriptor: int, request: Request, tell: Tell, give: Give) -> None:

@@ -2,10 +2,13 @@
 """A message is taken apart: MIME here, archives in the sealed child, in one tree."""
 
 import io
+import os
+import threading
 import time
 import zipfile
 from base64 import encodebytes
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from hashlib import sha256
 from pathlib import Path
@@ -18,8 +21,11 @@ from milterguard.core.message import Field, Message
 from milterguard.core.part import Flag, Part
 from milterguard.errors import ContentError
 from milterguard.unpack.box import Box, BoxError
+from milterguard.unpack.heap import Heap
+from milterguard.unpack.member import Member, Request
 from milterguard.unpack.opened import Leaf, Opened
 from milterguard.unpack.opener import Opener, Unopened
+from milterguard.unpack.told import Told
 from tests.core.build import Octets, message
 from tests.fakes.content import Arriving
 
@@ -182,6 +188,86 @@ def test_the_operators_passwords_come_first(box: Box) -> None:
     about = mail(("a.zip", encrypted(b"EVIL", "infected")), text=b"The password is wrong1")
     found = opened(box, about, Parts(password_attempts=1, passwords=("infected",)))
     assert any(octets(leaf) == b"EVIL" for leaf in found.leaves)
+
+
+def test_a_lie_about_a_digest_hides_nothing() -> None:
+    """A sealed process that was taken over names the digest of a later attachment: that is scanned all the same."""
+    box = Box(processes=1, memory_bytes=2**28, cpu_seconds=5, examiner=f"{EXAMINERS}:examine")
+    try:
+        about = mail(("lie_about_digest", zipped(("c", b"C"))), ("b.bin", b"EVIL"))
+        found = opened(box, about, gives_all=True)
+    finally:
+        box.close()
+    assert sorted(octets(leaf) for leaf in found.leaves if leaf.is_attachment)[:1] == [b"EVIL"]
+    assert tree(found)["1/2/1"].digest == sha256(b"harmless").hexdigest()
+    assert {part.digest for part in found.tree if part.digest} >= {sha256(b"EVIL").hexdigest()}
+
+
+def test_a_sealed_process_that_repeats_itself_is_heard_in_linear_time(tmp_path: Path) -> None:
+    """Ten thousand times something new about the same thing; what one thing may be is bounded."""
+    told = Told(Heap(str(tmp_path)))
+    began = time.process_time()
+    for number in range(10_000):
+        told.tell(Member((), kinds=tuple(f"k{number}.{each}" for each in range(32))))
+    assert time.process_time() - began < 2
+    assert len(told.members[()].kinds) == 32
+
+
+def test_time_that_a_message_takes_is_a_limit() -> None:
+    """Eight attachments, each of them endless: all are over limits, within the deadline."""
+    box = Box(processes=2, memory_bytes=2**28, cpu_seconds=1, examiner=f"{EXAMINERS}:examine")
+    about = mail(*[("compute", zipped(("c", bytes([number])))) for number in range(8)])
+    began = time.monotonic()
+    try:
+        found = Opener(Parts(), box).open(about, deadline=began + 4)
+    finally:
+        box.close()
+    assert time.monotonic() - began < 4
+    flagged = [part for part in found.tree if Flag.OVER_LIMITS in part.flags]
+    assert len(flagged) == 8
+    assert {part.detail for part in flagged} == {"out of time"}
+    assert len([leaf for leaf in found.leaves if leaf.is_suspect]) == 8
+
+
+def test_time_that_others_take_is_a_failure() -> None:
+    """Nothing is known about the message then; once the others are done it is opened."""
+    box = Box(processes=1, memory_bytes=2**28, cpu_seconds=20, examiner=f"{EXAMINERS}:examine")
+    at_work = threading.Event()
+
+    class Sink:
+        def tell(self, member: Member) -> None:
+            at_work.set()
+
+        def give(self, block: bytes) -> None:
+            raise AssertionError
+
+    leaf = os.memfd_create("leaf")
+    request = Request(names=("compute_after_member",))
+    about = mail(("look", zipped(("c", b"C"))))
+    try:
+        box.seals(deadline=time.monotonic() + 30)
+        with ThreadPoolExecutor(1) as pool:
+            first = pool.submit(box.open, leaf, request, deadline=time.monotonic() + 4, sink=Sink())
+            assert at_work.wait(30)
+            with pytest.raises(BoxError, match="others"):
+                Opener(Parts(), box).open(about, deadline=time.monotonic() + 1)
+            assert first.result().trouble == "out of time"
+        assert opened(box, about).tree[-1].is_member
+    finally:
+        os.close(leaf)
+        box.close()
+
+
+def test_what_a_first_look_came_to_is_not_lost_in_a_second(tmp_path: Path) -> None:
+    """Where there is no time for that, names are still there to be banned."""
+    heap = Heap(str(tmp_path))
+    first, second = Told(heap), Told(heap)
+    for path, name in (((), ""), ((1,), "a"), ((1, 1), "evil.exe")):
+        first.tell(Member(path, names=(name,), flags=frozenset({Flag.OVER_LIMITS})))
+    second.tell(Member((1,), names=("a",)))
+    second.complete(first)
+    assert list(second.members) == [(1,), (), (1, 1)]
+    assert second.members[1,].flags == {Flag.OVER_LIMITS}
 
 
 def test_nothing_is_left_open(box: Box) -> None:
