@@ -23,7 +23,7 @@ _TITLE_LIMIT = 60
 _SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
 _SHORT = re.compile(r"[a-z0-9][a-z0-9._+-]*\Z")
-_EXTENSION = re.compile(r"[^./\\\s]+(?:\.[^./\\\s]+)?\Z")
+_EXTENSION = re.compile(r"[^./\\\s*?]+(?:\.[^./\\\s*?]+)?\Z")
 _MIME = re.compile(r"[a-z0-9!#$&^_.+-]+/(?:[a-z0-9!#$&^_.+-]+\*?|\*)\Z")
 
 
@@ -43,12 +43,20 @@ def known_sets(sets: Iterable[RuleSet], wanted: Iterable[str]) -> None:
     known = [each.name for each in sets]
     for name in wanted:
         if name not in known:
-            # suggestion() compares in lower case, and names of sets are written in capitals.
-            lower = {each.lower(): each for each in known}
-            near = suggestion(name, lower)
-            for small, right in lower.items():
-                near = near.replace(f'"{small}"', f'"{right}"')
-            raise Mismatch("names of sets: " + ", ".join(known), described(name) + near)
+            raise Mismatch("names of sets: " + ", ".join(known), described(name) + _near(name, known))
+
+
+def _near(name: str, known: Iterable[str]) -> str:
+    """Return a hint: ``ALLOW_EXE`` was rather ALLOW_EXECUTABLES than something as short."""
+    # suggestion() compares in lower case, and names of sets are written in capitals.
+    lower = {each.lower(): each for each in known}
+    longer = [each for small, each in lower.items() if len(name) > 3 and small.startswith(name.lower())]
+    if longer:
+        return f'; did you mean "{longer[0]}"?'
+    near = suggestion(name, lower)
+    for small, right in lower.items():
+        near = near.replace(f'"{small}"', f'"{right}"')
+    return near
 
 
 def _rule(table: Mapping[str, Any], *, file: str, name: str) -> Rule:
@@ -62,7 +70,8 @@ def _rule(table: Mapping[str, Any], *, file: str, name: str) -> Rule:
         raise ConfigError(file, name, expected="one of " + ", ".join(CONDITIONS), got="a rule without condition")
     for alone in ("path", "all"):
         if alone in given and len(conditions) > 1:
-            raise ConfigError(file, f"{name}.{alone}", expected="no condition beside it", got=", ".join(conditions))
+            others = ", ".join(each for each in conditions if each != alone)
+            raise ConfigError(file, f"{name}.{alone}", expected="no condition beside it", got=others)
     if given.get("destiny") is not None and given.get("action", Action.BAN) is not Action.BAN:
         raise ConfigError(file, f"{name}.destiny", expected="a rule that bans", got=f'action = "{given["action"]}"')
     return Rule(
@@ -132,6 +141,8 @@ def _words(kind: type[Flag] | type[Action] | type[Destiny]) -> Callable[[Any], A
     def read(value: Any) -> Any:
         if value not in known:
             near = suggestion(value, known) if isinstance(value, str) else ""
+            if kind is Action and value in [str(member) for member in Destiny]:
+                near = f'; did you mean destiny = "{value}"?'
             raise Mismatch("one of " + ", ".join(f'"{word}"' for word in known), described(value) + near)
         return kind(value)
 
@@ -152,7 +163,7 @@ def _path(value: Any) -> Expression:
 _READERS: Mapping[str, Callable[[Any], Any]] = {
     "title": _title,
     "type": _dotless(_SHORT, "a short type such as exe-ms"),
-    "extension": _dotless(_EXTENSION, "an extension such as exe, without path or blank"),
+    "extension": _dotless(_EXTENSION, "an extension such as exe, without path, blank or asterisk"),
     "name": _expressions,
     "mime": _lower(_MIME, "a MIME type such as image/png or image/*"),
     "digest": lambda value: frozenset(_lower(_DIGEST, "64 hexadecimal digits (SHA-256)")(value)),

@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 from milterguard.config.banned import known_sets
 from milterguard.config.pattern import check_domain
 from milterguard.config.schema import entries, value_of
-from milterguard.config.settings import RecipientRule, Settings
+from milterguard.config.settings import RecipientRule, ScanParts, Settings
 from milterguard.config.socket import SocketKind, SocketSpec
 from milterguard.config.value import Mismatch, described, suggestion
 from milterguard.core.banned import RuleSet
@@ -48,6 +48,7 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
     checker.paths()
     checker.words()
     checker.banned()
+    checker.parts()
     _check_rules(settings.recipients)
 
 
@@ -136,6 +137,24 @@ class _Checker:
             for key, value in rule.settings:
                 if key == "banned_rules" and isinstance(value, tuple):
                     _check_sets_of(rule, sets, value)
+
+    def parts(self) -> None:
+        """Refuse what would have no effect although somebody wrote it down: nobody would notice."""
+        checks = self._settings.checks
+        if checks.clamd.scan_parts is not ScanParts.AMBIGUOUS and not (checks.parts.enabled or checks.banned.enabled):
+            self._fail(
+                "checks.clamd.scan_parts",
+                expected=f'"{ScanParts.AMBIGUOUS}" while checks.parts and checks.banned are switched off: '
+                "nothing is taken apart",
+                got=f'"{checks.clamd.scan_parts}"',
+            )
+        if checks.parts.passwords and not checks.parts.password_attempts:
+            self._fail(
+                "checks.parts.passwords",
+                "checks.parts.password_attempts",
+                expected="checks.parts.password_attempts over 0, or no passwords",
+                got="password_attempts 0: none of the passwords would be tried",
+            )
 
     def _check_sockets(self, name: str, *, kinds: tuple[SocketKind, ...], needed: bool) -> None:
         texts: tuple[str, ...] = self._value(name)

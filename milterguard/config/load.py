@@ -151,7 +151,7 @@ def _as_table(value: Any, *, file: str, name: str) -> Mapping[str, Any]:
 
 def _unknown_key(file: str, path: str, *, key: str) -> ConfigError:
     expected = f"a key of [{path}]" if path else _sections()
-    near = _elsewhere(key) or suggestion(key, _known_in(path))
+    near = _elsewhere(key, path) or suggestion(key, _known_in(path))
     return ConfigError(file, _shown(path, key), expected=expected, got=f"an unknown key{near}")
 
 
@@ -164,7 +164,7 @@ def _sections() -> str:
 def _unknown_recipient_key(file: str, name: str, *, key: str) -> ConfigError:
     if f"policy.{key}" in entries():
         return ConfigError(file, f"{name}.{key}", expected="a key that holds for one recipient", got="one for [policy]")
-    near = _elsewhere(key) or suggestion(key, [*recipient_entries(), "match"])
+    near = suggestion(key, [*recipient_entries(), "match"]) or _elsewhere(key)
     return ConfigError(file, _shown(name, key), expected="a policy key", got=f"an unknown key{near}")
 
 
@@ -175,13 +175,26 @@ def _known_in(path: str) -> Sequence[str]:
     return [*dict.fromkeys(known), *([] if path else ["recipient", "banned"])]
 
 
-def _elsewhere(key: str) -> str:
-    """Return a hint for a key that stands in the wrong section or has the name that amavis gave it."""
-    amavis = key.lstrip("$@%").lower()
-    for entry in entries().values():
-        if key == entry.key or amavis == entry.amavis.lstrip("$@%").lower():
-            return f'; did you mean "{entry.name}"?'
-    return ""
+def _elsewhere(key: str, path: str = "") -> str:
+    """Return a hint for a key that stands in the wrong section or has the name that amavis gave it.
+
+    A key that several sections have is no hint; ``destiny`` in ``[checks.banned]`` is ``banned_destiny``.
+    """
+    joined = f"{path.rpartition('.')[2]}_{key}"
+    names = [entry.name for entry in entries().values() if entry.key in (key, joined)]
+    if len(names) != 1:
+        names = [entry.name for entry in entries().values() if _plain(key) in _plain_names(entry.amavis)]
+    return f'; did you mean "{names[0]}"?' if names else ""
+
+
+def _plain(name: str) -> str:
+    return name.strip("$@%").replace("_", "").lower()
+
+
+def _plain_names(amavis: str) -> Sequence[str]:
+    """Return what somebody may write who has a name of amavis in mind; for ``$table{key}`` that is ``key`` too."""
+    table, _, key = amavis.rstrip("}").partition("{")
+    return [_plain(name) for name in (amavis, key or table) if name]
 
 
 def _shown(path: str, key: str) -> str:
@@ -230,7 +243,7 @@ def _table(file: Path) -> Mapping[str, Any]:
         raise ConfigError(str(file), "", expected="TOML", got="brackets nested too deep") from None
     except ValueError as error:
         key, got = _broken(str(error), text)
-        expected = 'a TOML value, such as "text" in quotes or a number without unit' if key else "TOML"
+        expected = """a TOML value, such as "text" or 'a\\.b' in quotes, or a number without unit""" if key else "TOML"
         raise ConfigError(str(file), key, expected=expected, got=got) from None
 
 
@@ -242,8 +255,10 @@ def _broken(reason: str, text: str) -> tuple[str, str]:
     line, column = position["line"], position["column"]
     where = f"line {line}, column {column}" if line else _place(text)
     words = reason[: position.start()]
-    is_value = line and words.startswith(("Invalid value", "Expected newline"))
-    return _key_in(text.splitlines()[: int(line)]) if is_value else "", f"at {where}: {printable(words)}"
+    is_escape = "'\\'" in words
+    is_value = line and (is_escape or words.startswith(("Invalid value", "Expected newline")))
+    got = f"at {where}: {printable(words)}" + ("; did you mean '…', single quotes?" if is_escape else "")
+    return _key_in(text.splitlines()[: int(line)]) if is_value else "", got
 
 
 def _key_in(lines: Sequence[str]) -> str:

@@ -70,6 +70,12 @@ from milterguard.errors import ConfigError
             "recipient[2].spam_lover",
             "one value for A@B, found two that differ",
         ),
+        (
+            "[checks.parts]\nenabled = false\n[checks.banned]\nenabled = false\n[checks.clamd]\nscan_parts = 'always'",
+            "checks.clamd.scan_parts",
+            "nothing is taken apart",
+        ),
+        ("[checks.parts]\npasswords = ['hush']", "checks.parts.passwords", "none of the passwords would be tried"),
     ],
 )
 def test_contradictions_are_refused(tmp_path: Path, text: str, key: str, message: str) -> None:
@@ -87,6 +93,9 @@ def test_contradictions_are_refused(tmp_path: Path, text: str, key: str, message
     [
         "[checks.clamd]\nenabled = false\nsockets = []",
         "[checks.spamd]\nsockets = ['tls:783@spam.example.com', 'inet:783@spam.example.com']",
+        "[checks.parts]\nenabled = false\n[checks.clamd]\nscan_parts = 'always'",
+        "[checks.parts]\nenabled = false\n[checks.banned]\nenabled = false",
+        "[checks.parts]\npassword_attempts = 20",
         "[store]\nurl = ''",
         "[store]\nurl = 'sqlite://'",
         "[store]\nurl = 'sqlite:////tmp/a.db?timeout=5'",
