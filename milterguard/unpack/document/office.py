@@ -16,7 +16,7 @@ from milterguard.unpack import zip_data
 from milterguard.unpack.content import Content
 from milterguard.unpack.document import macro
 from milterguard.unpack.document.compound import MAGIC, Compound
-from milterguard.unpack.document.markup import is_fetching, plain_markup
+from milterguard.unpack.document.markup import is_fetching, plain_markup, starts_macros
 from milterguard.unpack.quota import OverLimits, Quota
 from milterguard.unpack.source import Find, Note, Source
 from milterguard.unpack.zip_layout import Pair, layout_of
@@ -42,17 +42,8 @@ _TELLING = tuple(
     for place, telling, flag in (
         (r"^\[content", rb"vnd\.ms-office\.vbaProject|macrosheet", Flag.MACRO),
         (r"^xl/workbook\.", rb"auto_(?:open|close|activate|deactivate)", Flag.AUTOEXEC),
-        (r"^customui", rb"<(?:\w{1,20}:)?customUI\b[^>]{0,2000}\bonLoad\s*=", Flag.AUTOEXEC),
         (r"^word/|^xl/ext", rb"<(?:\w{1,20}:)?ddeLink\b|\bDDEAUTO\b|[\">]\s{0,8}DDE\s", Flag.EXTERNAL),
         (r"^meta-inf/", rb"<(?:\w{1,20}:)?encryption-data\b", Flag.ENCRYPTED),
-        (
-            r"(?:content|styles)\.xml$",
-            (
-                rb"<script:event-listener\b[^>]{0,1000}script:event-name\s*=\s*[\"'](?:dom|office):"
-                rb"(?:load|load-finished|start-app|create|new|view-created|focus|unload|close-app)"
-            ),
-            Flag.AUTOEXEC,
-        ),
     )
 )
 """In which part which words say what."""
@@ -107,6 +98,8 @@ def _of_part(source: Source, pair: Pair, quota: Quota, *, name: str) -> Iterator
     text = plain_markup(_octets(source, pair, quota, limit=_MAX_PART_BYTES))
     if name.endswith(".rels") and is_fetching(text):
         yield Flag.EXTERNAL
+    if starts_macros(text):
+        yield Flag.AUTOEXEC
     for place, telling, flag in _TELLING:
         if place.search(name) and telling.search(text):
             yield flag

@@ -23,7 +23,8 @@ _FILE_STREAMS = frozenset({"contents", "package", "embeddedodf", "\x01ole10itemn
 _HEADS = (b"MZ", b"PK\x03\x04", b"%PDF", MAGIC, b"{\\rt", b"Rar!", b"7z\xbc\xaf\x27\x1c", b"MSCF", b"\x78\x9f\x3e\x22")
 """What a stream begins with that is a file by itself."""
 _DDE = re.compile(rb"\x13[ \x00]{0,8}\"?D\x00?D\x00?E\x00?(?:A\x00?U\x00?T\x00?O\x00?)?\"?\x00?[ \x00]", re.IGNORECASE)
-_TEMPLATE = re.compile(rb"(?:h\0t\0t\0p\0s?\0?:\0|\\\0\\\0)(?:[!-~]\0){4,400}?\.\0d\0o\0t\0", re.IGNORECASE)
+_TEXT = re.compile(rb"(?:[!-~]\x00){10,}+")
+_REMOTE = re.compile(rb"(?:https?:|\\\\)", re.IGNORECASE)
 _FIB_ENCRYPTED = 0x0100
 
 
@@ -78,9 +79,17 @@ def _word(compound: Compound, document: Entry) -> Iterator[Note]:
         yield Note(frozenset({Flag.EXTERNAL}), "DDE field")
     for name in ("0Table", "1Table"):
         table = compound.find(name)
-        if table and _TEMPLATE.search(compound.read(table, _MAX_TEXT_BYTES)):
+        if table and _has_remote_template(compound.read(table, _MAX_TEXT_BYTES)):
             yield Note(frozenset({Flag.EXTERNAL}), "template from elsewhere")
             return
+
+
+def _has_remote_template(table: bytes) -> bool:
+    for match in _TEXT.finditer(table):
+        text = match[0][::2].lower()
+        if (start := _REMOTE.search(text)) and text.find(b".dot", start.end()) >= 0:
+            return True
+    return False
 
 
 def _objects(compound: Compound, quota: Quota) -> Iterator[Find]:

@@ -18,7 +18,10 @@ from milterguard.unpack.source import Child, Find, Note, Source
 MARK = bytes.fromhex("e716e3bd65261145a4c48d4d0b7a9eac")
 _HEAD_BYTES = 36
 """Mark, eight octets of length, twelve that are unused."""
-_NAME = re.compile(rb"(?:[^\x00-\x1f\"*/:<>?\\|\x7f]\x00){1,120}\.\x00(?:[0-9A-Za-z]\x00){1,8}\x00\x00")
+# Possessive and with nothing behind it, so that each letter is looked at once.
+_TEXT = re.compile(rb"(?:[^\x00-\x1f\"*/:<>?\\|\x7f]\x00){3,}+")
+_NAME = re.compile(r".{1,120}\.[0-9A-Za-z]{1,8}")
+_LONGEST_NAME = 300
 _MAX_NAMES = 16
 _MAX_FILES = 10_000
 _MAX_NAMED_BYTES = 16 << 20
@@ -51,6 +54,7 @@ def _size(octets: Octets, position: int) -> int:
 
 def _names(octets: Octets) -> tuple[str, ...]:
     """Return what looks like file names; none when there are so many that they say nothing."""
-    sample = octets[:_MAX_NAMED_BYTES]
-    found = dict.fromkeys(match[0][:-2].decode("utf-16-le", "replace") for match in _NAME.finditer(sample))
-    return tuple(found) if len(found) <= _MAX_NAMES else ()
+    texts = (match[0] for match in _TEXT.finditer(octets[:_MAX_NAMED_BYTES]) if len(match[0]) <= _LONGEST_NAME)
+    found = dict.fromkeys(text.decode("utf-16-le", "replace") for text in texts)
+    names = tuple(name for name in found if _NAME.fullmatch(name))
+    return names if len(names) <= _MAX_NAMES else ()

@@ -153,3 +153,9 @@ def test_another_zip_is_none_of_its_business() -> None:
 def test_a_part_that_expands_without_end_is_read_in_part() -> None:
     """Only so much of each is looked at."""
     assert flags_of({"word/document.xml": b" " * (20 << 20), "word/vbaProject.bin": AUTO}) >= {Flag.AUTOEXEC}
+
+
+def test_a_bracket_in_quotes_ends_no_tag() -> None:
+    """It may stand there, before what matters."""
+    rels = b'<Relationship Id=">" TargetMode="External" Type="x/oleObject" Target="http://x.example/">'
+    assert flags_of({"word/_rels/document.xml.rels": rels}) == {Flag.EXTERNAL}
