@@ -44,6 +44,7 @@ class Construct(StrEnum):
     ODD_BOUNDARY = "boundary with unusual characters"
     # What stands in the body.
     TWO_BOUNDARIES = "two boundaries"
+    SAME_BOUNDARY = "boundary of an outer multipart"
     UNDECLARED = "undeclared delimiter"
     UNDECLARED_IN_TEXT = "undeclared delimiter in a text"
     NO_DELIMITER = "multipart without its delimiter"

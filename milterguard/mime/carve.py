@@ -18,9 +18,9 @@ _WIDEST_GAP = 256
 # Whoever scatters letters over more runs than this gets the rest taken as one.
 _MOST_RUNS = 50_000
 _LINES = re.compile(
-    rb"(?mi)(?:^(?!--|(?:content|mime|x)-[a-z-]{0,60}+:)[ \t>]*+"
-    rb"(?:[a-z0-9+/=_-]++(?:[^\sa-z0-9+/=_-]{1,2}+(?=[a-z0-9+/=_-]))?+)++"
-    rb"[^\sa-z0-9+/=_-]{0,2}+[ \t]*+\r?(?:\n|\Z))++"
+    rb"(?m)(?:^(?!--|(?i:content|mime|x)-[A-Za-z-]{0,60}+:)[ \t>]*+"
+    rb"(?:[A-Za-z0-9+/=_-]++(?:[^\sA-Za-z0-9+/=_-]{1,2}+(?=[A-Za-z0-9+/=_-]))?+)++"
+    rb"[^\sA-Za-z0-9+/=_-]{0,2}+[ \t]*+\r?(?:\n|\Z))++"
 )
 _DIVIDER = re.compile(rb"(?mi)^(?:--|(?:content|mime|x)-[a-z-]{0,60}+:)")
 

@@ -7,6 +7,8 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from itertools import islice
+from typing import NamedTuple
 
 from milterguard.mime.ambiguity import Construct
 from milterguard.mime.octets import Octets
@@ -16,6 +18,9 @@ _TAIL = 512
 """Octets after a boundary in which the end of its line is looked for."""
 _OVERLAP = 8192
 _MAX_LONGER = 16
+_MOST_DASHED = 200_000
+"""Lines like a delimiter among which fields of parts are looked for."""
+_DASHES = (b"\n--", b"\r--", b" --", b"\t--")
 _REST = re.compile(rb"([^\r\n]*)(\r\n|\n|\r|\Z)")
 _CONTENT = rb"(?i:[^a-z\r\n]{0,4}+content[-_ ]{0,2}+(?:type|transfer|disposition)[^\r\n:]{0,40}+:)"
 _UNDECLARED = re.compile(
@@ -41,6 +46,15 @@ class Split:
     """Boundaries of which this one is only the beginning, and where the first of each line stands."""
     looked_at: int = 0
     """Places where the boundary stands."""
+
+
+class Undeclared(NamedTuple):
+    """What was found without a declaration."""
+
+    boundaries: tuple[bytes, ...]
+    """In order of appearance."""
+    is_whole: bool
+    """Not so many lines are like a delimiter that some were not looked at."""
 
 
 @dataclass(slots=True)
@@ -146,35 +160,37 @@ def _without_line_end(octets: Octets, start: int, stop: int) -> int:
     return max(start, stop - 1) if before[-1:] in (b"\n", b"\r") else max(start, stop)
 
 
-def undeclared(octets: Octets, start: int, end: int, *, most: int) -> tuple[bytes, ...]:
-    """Return the boundaries of lines like a delimiter that fields of a part follow, in order of appearance."""
-    return _search(_UNDECLARED, octets, start, end=end, most=most)
+def undeclared(octets: Octets, start: int, end: int, *, most: int) -> Undeclared:
+    """Return the boundaries of lines like a delimiter that fields of a part follow."""
+    found: dict[bytes, None] = {}
+    looked_at = 0
+    for window in _windows(octets, start, end):
+        if b"--" in window and b"content" in window.lower():
+            looked_at += sum(map(window.count, _DASHES))
+            found.update(dict.fromkeys(islice(_matching(_UNDECLARED, window), most - len(found))))
+        if len(found) >= most or looked_at > _MOST_DASHED:
+            break
+    return Undeclared(tuple(filter(None, found)), looked_at <= _MOST_DASHED)
 
 
 def dashed(octets: Octets, start: int, end: int) -> bytes:
     """Return what follows the two hyphens of the first line that begins with them; empty when there is none."""
-    found = _search(_DASHED, octets, start, end=min(end, start + _WINDOW), most=1)
-    return found[0] if found else b""
+    window = next(_windows(octets, start, end), b"")
+    return next(_matching(_DASHED, window), b"")
 
 
-def _search(pattern: re.Pattern[bytes], octets: Octets, start: int, *, end: int, most: int) -> tuple[bytes, ...]:
-    found: dict[bytes, None] = {}
-    position = start
-    while position < end and len(found) < most:
-        stop = min(end, position + _WINDOW)
-        window = octets[position : min(end, stop + _OVERLAP)]
-        if b"--" in window:
-            before = octets[position - 16 : position] if position > start else b"\n"
-            window = before + window
-            for match in pattern.finditer(window):
-                if _begins_line(window, match.start()):
-                    text = match[1].rstrip(b" \t")
-                    found.setdefault(text.removesuffix(b"--") or text)
-                if len(found) >= most:
-                    break
-        position = stop
-    found.pop(b"", None)
-    return tuple(found)
+def _windows(octets: Octets, start: int, end: int) -> Iterator[bytes]:
+    """Yield a range piece by piece, with what stands before and after a piece."""
+    for position in range(start, end, _WINDOW):
+        before = octets[position - 16 : position] if position > start else b"\n"
+        yield before + octets[position : min(end, position + _WINDOW + _OVERLAP)]
+
+
+def _matching(pattern: re.Pattern[bytes], window: bytes) -> Iterator[bytes]:
+    for match in pattern.finditer(window):
+        if _begins_line(window, match.start()):
+            text = match[1].rstrip(b" \t")
+            yield text.removesuffix(b"--") or text
 
 
 def _begins_line(window: bytes, place: int) -> bool:

@@ -12,6 +12,8 @@ FOLDED = bytes(octet & 127 for octet in range(256))
 _OTHERS = bytes(set(range(256)) - set(LETTERS))
 
 _ODD_PAIR = re.compile(rb"[0-9][A-Za-z]|[A-Za-z][0-9]|[a-z][A-Z](?=[A-Z])|[A-Z][a-z](?=[A-Z])")
+_KINDS = bytes.maketrans(LETTERS, b"A" * 26 + b"a" * 26 + b"0" * 10 + b"++")
+_ODD_KINDS = (b"0a", b"0A", b"a0", b"A0", b"aAA", b"AaA")
 _PURE_LINE = re.compile(rb"(?m)^[ \t]*+((?:[A-Za-z0-9+/]{4}){2,}+[A-Za-z0-9+/=]{0,3}+)[ \t]*+\r?$")
 
 # In base64 of anything four pairs of ten are odd, in prose (capitalised headlines, addresses of web pages)
@@ -29,12 +31,18 @@ def looks_encoded(octets: Octets, start: int, end: int) -> bool:
     seen = 0
     for block in slices(octets, start, end, size=_PIECE):
         letters = before + block.translate(None, _OTHERS)
-        found = [match.start() for match in _ODD_PAIR.finditer(letters)]
+        found = [match.start() for match in _ODD_PAIR.finditer(letters)] if _has_some(letters) else []
         seen += len(found)
         if seen > _MOST_ODD_PAIRS or _is_dense(found) or _has_pure_line(block):
             return True
         before = letters[-_WITHIN:]
     return False
+
+
+def _has_some(letters: bytes) -> bool:
+    """Tell whether there are odd pairs enough to look at each."""
+    kinds = letters.translate(_KINDS)
+    return sum(map(kinds.count, _ODD_KINDS)) >= _ODD_PAIRS
 
 
 def odd_pairs(letters: bytes) -> int:

@@ -27,14 +27,11 @@ _UUENCODED = re.compile(rb"(?m)^(?:M[ -`]{60}[ \t]*+[\r\n]++){2}")
 def guessed(octets: Octets, start: int, end: int) -> tuple[str, ...]:
     """Return the encodings that a range seems to be in, by its first octets. Never raises."""
     sample = octets[start : min(end, start + _SAMPLE)]
-    found = []
-    if _is_base64(sample):
-        found.append("base64")
-    if sample.count(b"=") >= _FEWEST_ESCAPES and _is_escaped(sample):
-        found.append("quoted-printable")
     if b"M" in sample and _UUENCODED.search(sample):
-        found.append("uuencode")
-    return tuple(found)
+        return ("uuencode",)
+    found = ("base64",) if _is_base64(sample) else ()
+    is_escaped = sample.count(b"=") >= _FEWEST_ESCAPES and _is_escaped(sample)
+    return (*found, "quoted-printable") if is_escaped else found
 
 
 def _is_base64(sample: bytes) -> bool:

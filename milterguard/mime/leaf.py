@@ -13,6 +13,9 @@ from milterguard.mime.header import has_fields
 from milterguard.mime.octets import Octets
 from milterguard.mime.walk import Span, Task, Walk
 
+_CARVED_OCTETS = 1 << 24
+"""Of a leaf that is not said to be in base64: no program decodes it, and a message of which that is not sure is
+ambiguous already."""
 _SHOWN = frozenset({"text/plain", "text/html"})
 _NOT_CARVED = ("text/", "application/pgp-")
 """Base64 in these is not content, or shown as it is."""
@@ -76,8 +79,8 @@ def _inside(state: Walk, index: int, task: Task, body: Span, *, declared: Declar
     if entity.encoding != "identity":
         _encoded(state, index, inner)
         return
-    files(state, index, body)
-    if declared.encodings == ("identity",):
+    has_files = files(state, index, body)
+    if declared.encodings == ("identity",) and not has_files:
         _guessed(state, index, body)
     if not entity.types[0].startswith(_NOT_CARVED) and not state.is_ambiguous:
         blocks(state, index, body)
@@ -103,7 +106,7 @@ def _encoded(state: Walk, index: int, task: Task) -> None:
     if not (is_searched or begins) or size > state.may_decode():
         return
     octets = _decoded(raw, span.start, span.end, entity.encoding)
-    is_divided = bool(delimiter.undeclared(octets, 0, len(octets), most=1))
+    is_divided = bool(delimiter.undeclared(octets, 0, len(octets), most=1).boundaries)
     if not (is_divided or begins or decode.embedded(octets, 0, len(octets), at_most=1)):
         return
     kept = state.keep(octets)
@@ -125,16 +128,25 @@ def _message(state: Walk, index: int, span: Span, depth: int) -> None:
         state.tasks.append(Task(index, placement, span, depth + 1, reading=words, is_suspect=True))
 
 
-def files(state: Walk, index: int, span: Span) -> None:
-    """Add the files that stand in a text: uuencode, yEnc, BinHex."""
-    for found in decode.embedded(state.sources[span.source], span.start, span.end):
-        place = Span(span.source, found.start, found.end)
-        if state.leaf(index, place, reading="in a text", encoding=found.encoding, name=found.name) < 0:
+def files(state: Walk, index: int, span: Span) -> bool:
+    """Add the files that stand in a text: uuencode, yEnc, BinHex. Tells whether there are any."""
+    found = decode.embedded(state.sources[span.source], span.start, span.end) if state.may_scan(span) else ()
+    for file in found:
+        _file(state, index, Span(span.source, file.start, file.end), file)
+    return bool(found)
+
+
+def _file(state: Walk, index: int, place: Span, file: decode.Embedded) -> None:
+    for number, one in enumerate(decode.decodings(state.sources[place.source], place.start, place.end, file.encoding)):
+        reading = one.reading or "in a text"
+        if state.leaf(index, place, reading=reading, encoding=file.encoding, name=file.name, decoding=number) < 0:
             break
 
 
 def blocks(state: Walk, index: int, span: Span) -> None:
     """Add the base64 blocks of a leaf that is not said to be in base64."""
-    for start, end in decode.carved(state.sources[span.source], span.start, span.end):
+    if not state.may_scan(span):
+        return
+    for start, end in decode.carved(state.sources[span.source], span.start, min(span.end, span.start + _CARVED_OCTETS)):
         if state.leaf(index, Span(span.source, start, end), reading="carved", encoding="base64") < 0:
             break

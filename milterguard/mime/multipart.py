@@ -29,6 +29,9 @@ def divide(state: Walk, index: int, task: Task, declared: Declaration) -> None:
         splits = _splits(state, index, boundaries, span)
         reading = "undeclared delimiter"
     placement = state.entities[index].placement
+    if not state.above(index).isdisjoint(declared.boundaries):
+        state.note(Construct.SAME_BOUNDARY, placement)
+    state.dividing[index] = frozenset(boundary for boundary, _ in splits) | frozenset(declared.boundaries)
     default = "message/rfc822" if "multipart/digest" in declared.types else "text/plain"
     if not splits:
         if not declared.boundaries:
@@ -75,14 +78,22 @@ def _splits(state: Walk, index: int, boundaries: tuple[bytes, ...], span: Span) 
 def _guess(state: Walk, index: int, span: Span) -> tuple[bytes, ...]:
     """Return the boundaries that a multipart seems to have, where none that it declares is in use."""
     octets = state.sources[span.source]
-    if not state.may_scan(span):
-        return ()
-    found = delimiter.undeclared(octets, span.start, span.end, most=_MAX_READINGS)
+    found = _undeclared(state, index, span)
     if found:
         state.note(Construct.UNDECLARED, state.entities[index].placement)
         return found
     dashed = delimiter.dashed(octets, span.start, span.end)
     return (dashed,) if dashed else ()
+
+
+def _undeclared(state: Walk, index: int, span: Span) -> tuple[bytes, ...]:
+    """Return the boundaries of lines like a delimiter that fields of a part follow."""
+    if not state.may_scan(span):
+        return ()
+    found = delimiter.undeclared(state.sources[span.source], span.start, span.end, most=_MAX_READINGS)
+    if not found.is_whole:
+        state.note(Construct.TOO_MANY_DELIMITERS, state.entities[index].placement)
+    return found.boundaries
 
 
 def _parts(state: Walk, inner: Task, split: Split) -> list[Task]:
@@ -169,11 +180,11 @@ def _remark(state: Walk, index: int, task: Task, span: Span, *, reading: str) ->
     size = span.end - span.start
     if size < _SHORT_OCTETS and octets[span.start : span.end].strip().count(b"\n") < _SHORT_LINES:
         return []
-    if not state.may_scan(span) or state.room() < 3:
-        state.note(Construct.TOO_MANY_PARTS, state.entities[index].placement)
-        return []
     placement = state.entities[index].placement
-    found = delimiter.undeclared(octets, span.start, span.end, most=_MAX_READINGS)
+    if state.room() < 3:
+        state.note(Construct.TOO_MANY_PARTS, placement)
+        return []
+    found = _undeclared(state, index, span)
     found = tuple(one for one in found if not _is_declared(state, one, octets, span))
     if found:
         state.note(Construct.UNDECLARED, placement)
@@ -213,9 +224,9 @@ def undeclared(state: Walk, index: int, task: Task, declared: Declaration) -> No
         state.note(Construct.BOUNDARY_IN_LEAF, entity.placement)
         state.tasks.append(_other(state, index, span, task.depth + 1, boundaries=declared.boundaries))
         return
-    if not state.may_scan(span) or not state.room():
+    if not state.room():
         return
-    found = delimiter.undeclared(octets, span.start, span.end, most=_MAX_READINGS)
+    found = _undeclared(state, index, span)
     hidden = tuple(one for one in found if not _is_declared(state, one, octets, span))
     is_first = _begins(octets, span, found)
     if not found or (entity.is_text and not hidden and not is_first):

@@ -18,11 +18,15 @@ from milterguard.mime.octets import Octets
 _PRINTABLE = bytes(range(32, 127)) + b"\t\r\n"
 _CONTROLS = bytes(set(range(32)) - set(b"\t\r\n\f\x1b")) + b"\x7f"
 
-_REGULAR_ESCAPE = re.compile(rb"=(?:[0-9A-F]{2}|\r?\n)")
+_IRREGULAR_ESCAPE = re.compile(rb"=(?![0-9A-F]{2}|\r?\n)")
 # Each run of blanks is looked at once, from its beginning.
 _BLANKS_AT_END = re.compile(rb"(?<![ \t])[ \t]++(?=\r?\n)")
+_SOFT = re.compile(rb"=[ \t]*+\r*+\n")
 _SOFT_BARE_CR = re.compile(rb"=\r(?!\n)")
 _NO_ESCAPE = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n)")
+_INVALID = re.compile(rb"=(?![0-9A-Fa-f]{2}|[ \t]*+\r?\n|\r)")
+# What comes out as a control octet.
+_CONTROL = re.compile(rb"=(?:0[0-8BEFbef]|1[0-9ACDEFacdef]|7[Ff])")
 _NO_ESCAPE_WHOLE = re.compile(rb"=(?![0-9A-Fa-f]{2}|\r?\n)[^\r\n=]{0,2}+")
 _BLANK_ENDS = tuple(blank + end for blank in (b" ", b"\t") for end in (b"\n", b"\r"))
 
@@ -35,7 +39,7 @@ def quoted_printable(octets: Octets, start: int, end: int) -> tuple[Decoding, ..
     blocks = partial(_decoded, octets, start, end, decode=_tolerant)
     first = Decoding("", is_odd=True, is_ambiguous=False, blocks=blocks)
     others = list(_others(octets, start, end))
-    is_text = not others or not any(_has_controls(block) for block in blocks())
+    is_text = not others or not any(map(_has_controls, lines(octets, start, end)))
     return (first, *(Decoding(name, is_odd=True, is_ambiguous=not is_text, blocks=give) for name, give in others))
 
 
@@ -52,19 +56,20 @@ def _is_regular(block: bytes) -> bool:
     return (
         is_even
         and not block.translate(None, _PRINTABLE)
-        and block.count(b"=") == len(_REGULAR_ESCAPE.findall(block))
+        and _IRREGULAR_ESCAPE.search(block) is None
     )
 
 
 def _has_controls(block: bytes) -> bool:
-    return len(block.translate(None, _CONTROLS)) < len(block)
+    """Tell whether control octets stand in quoted-printable, escaped or not."""
+    return len(block.translate(None, _CONTROLS)) < len(block) or bool(_CONTROL.search(_SOFT.sub(b"", block)))
 
 
 def _others(octets: Octets, start: int, end: int) -> Iterator[tuple[str, Callable[[], Iterator[bytes]]]]:
     has_blanks = has_invalid = False
     for block in _pieces(octets, start, end):
         has_blanks = has_blanks or any(each in block for each in _BLANK_ENDS) or b"=\r" in block.replace(b"=\r\n", b"")
-        has_invalid = has_invalid or bool(_NO_ESCAPE.search(_without_blanks(block)))
+        has_invalid = has_invalid or _INVALID.search(block) is not None
     if has_blanks:
         yield "quoted-printable with blanks kept", partial(_decoded, octets, start, end, decode=_blanks_kept)
     if has_invalid:

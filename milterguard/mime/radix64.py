@@ -21,6 +21,7 @@ _NOT_LETTERS = bytes(set(_EVERY) - set(LETTERS))
 _NOT_ENCODED = bytes(set(_EVERY) - set(LETTERS + b"="))
 _NOT_IN_LINES = bytes(set(_EVERY) - set(LETTERS + b"=\r\n"))
 _NOT_IN_EITHER = bytes(set(_EVERY) - set(LETTERS + b"=-_"))
+_HIGH_LETTERS = bytes(letter | 128 for letter in LETTERS)
 _NOT_FOLDED = bytes(octet for octet in _EVERY if octet & 127 not in LETTERS + b"=")
 _URL_SAFE = bytes.maketrans(b"-_", b"+/")
 _LINE_ENDS_PAD = bytes.maketrans(b"\r\n", b"==")
@@ -149,7 +150,7 @@ def _around_junk(octets: Octets, survey: _Survey) -> Iterator[Decoding]:
     if octets.find(b"-", junk, end) >= 0 or octets.find(b"_", junk, end) >= 0:
         safe = partial(_segments, octets, start, end, table=_URL_SAFE, dropped=_NOT_IN_EITHER)
         yield Decoding("base64 with URL-safe letters", is_odd=True, is_ambiguous=True, blocks=safe)
-    if not all(block.isascii() for block in slices(octets, junk, end)):
+    if any(len(block.translate(None, _HIGH_LETTERS)) < len(block) for block in slices(octets, junk, end)):
         seven = partial(_segments, octets, start, end, table=FOLDED, dropped=_NOT_FOLDED)
         yield Decoding("base64 in seven bits", is_odd=True, is_ambiguous=True, blocks=seven)
 

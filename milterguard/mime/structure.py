@@ -7,7 +7,7 @@ in which they see it. Offsets go into the octets handed in, which need not lie i
 *Source:* RFC 2045, 2046. *Errors:* none; limits and oddities are ``Problem``s.
 """
 
-from milterguard.mime import decode, encoded, leaf, multipart
+from milterguard.mime import encoded, leaf, multipart
 from milterguard.mime.ambiguity import Construct
 from milterguard.mime.declaration import Declaration, declare
 from milterguard.mime.entity import Entity, Limits, Walked
@@ -54,10 +54,7 @@ def walk(header: bytes, body: Octets, limits: Limits = Limits()) -> Walked:  # n
 
 def _carve(state: Walk) -> None:
     """Add every base64 block of a message that nobody can divide for certain as a leaf of its own."""
-    body = state.sources[0]
-    for start, end in decode.carved(body, 0, len(body)):
-        if state.leaf(0, Span(0, start, end), reading="carved", encoding="base64") < 0:
-            break
+    leaf.blocks(state, 0, Span(0, 0, len(state.sources[0])))
 
 
 def _message(state: Walk, header: bytes) -> None:
@@ -186,5 +183,6 @@ def _alternatives(state: Walk, index: int, task: Task, header: Header, body: Spa
 def _nested(state: Walk, index: int, inner: Task) -> None:
     """Push the message that a message part carries."""
     if inner.span.start < inner.span.end:
-        task = Task(index, state.number(index), inner.span, inner.depth + 1, is_suspect=inner.is_suspect)
+        depth, is_suspect = inner.depth + 1, inner.is_suspect
+        task = Task(index, state.number(index), inner.span, depth, reading=inner.reading, is_suspect=is_suspect)
         state.tasks.append(task)

@@ -25,7 +25,9 @@ _FIRST_LOOK = 65_536
 _ALPHABET = bytes(range(32, 96)) + b"`"
 _TO_RADIX64 = bytes.maketrans(_ALPHABET, LETTERS + b"A")
 _OTHERS = bytes(set(range(256)) - set(_ALPHABET))
-_FULL_LINE = re.compile(rb"(?m)^M[ -`]{60}\r?\n")
+_FULL_LINES = re.compile(rb"(?m)(?:^M[ -`]{60}\r?\n)++")
+_MOST_SHORT_LINES = 100_000
+"""Lines that are not full; after more than these a file is odd, whatever follows."""
 _STAND_IN = b"M\0"
 _LAST = re.compile(rb"(?i)end[ \t]*+")
 
@@ -62,9 +64,18 @@ class _Survey:
 
     def __init__(self) -> None:
         self.has_begin = self.has_end = self.is_odd = self.goes_on = False
+        self._left = _MOST_SHORT_LINES
 
     def see(self, block: bytes) -> None:
-        for line in _short_lines(block):
+        if self._left < 0:
+            return
+        found = _short_lines(block)
+        self._left -= len(found)
+        if self._left < 0:
+            self.is_odd = True
+            self.goes_on = self.goes_on or self.has_end
+            return
+        for line in found:
             self._line(line)
 
     def _line(self, line: bytes) -> None:
@@ -80,8 +91,8 @@ class _Survey:
 
 
 def _short_lines(block: bytes) -> list[bytes]:
-    """Return the lines of a block without their ends, full ones replaced by a short one for all."""
-    return _split(_FULL_LINE.sub(_STAND_IN + b"\n", block))
+    """Return the lines of a block without their ends, full ones that follow one another replaced by a short one."""
+    return _split(_FULL_LINES.sub(_STAND_IN + b"\n", block))
 
 
 def _split(block: bytes) -> list[bytes]:

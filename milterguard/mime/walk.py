@@ -58,6 +58,8 @@ class Walk:
         """Beginnings of placements below which nothing is noted: parts that stand in a text shown as it is."""
         self.declared: set[bytes] = set()
         """Boundaries that some part declares."""
+        self.dividing: dict[int, frozenset[bytes]] = {}
+        """Boundaries of multiparts, by their indexes."""
 
     def note(self, word: str, placement: str) -> None:
         """Keep a construct, the first place where it was seen only."""
@@ -69,13 +71,20 @@ class Walk:
         self.is_ambiguous |= found.flag is Flag.AMBIGUOUS
         self.is_over_limits |= found.flag is Flag.OVER_LIMITS
 
+    def above(self, index: int) -> set[bytes]:
+        """Return the boundaries of the multiparts that an entity stands in."""
+        found: set[bytes] = set()
+        while (index := self.entities[index].parent) >= 0:
+            found |= self.dividing.get(index, frozenset())
+        return found
+
     def room(self) -> int:
         """Return how many more parts may stand in the tree."""
         return max(0, self.limits.parts - self._promised)
 
-    def may_scan(self, span: Span, *, weight: int = 1) -> bool:
-        """Return whether a range may be gone through once more, and count it; ``weight``: what that costs."""
-        self._scannable -= weight * (span.end - span.start)
+    def may_scan(self, span: Span) -> bool:
+        """Return whether a range may be gone through once more, and count it."""
+        self._scannable -= span.end - span.start
         if self._scannable < 0:
             self.note(Construct.TOO_OFTEN, "1")
         return self._scannable >= 0

@@ -357,7 +357,7 @@ UUENCODE: dict[str, Encoder] = {
     "begin-indented": lambda octets: b" begin 644 eicar.zip\r\n" + _uu(octets) + _END,
     "begin-quoted": lambda octets: b'begin 644 "eicar.zip"\r\n' + _uu(octets) + _END,
     "begin-twice": lambda octets: _BEGIN + _BEGIN + _uu(octets) + _END,
-    "checksums": lambda octets: _BEGIN + _uu(octets).replace(b"\r\n", b"x\r\n") + _END,
+    "checksums": lambda octets: _BEGIN + _uu(octets).replace(b"\r\n", b"A\r\n") + _END,
     "stripped": lambda octets: _BEGIN + b"".join(one.rstrip() + b"\r\n" for one in _uu(octets).split(b"\r\n")) + _END,
     "line-feeds": lambda octets: (_BEGIN + _uu(octets) + _END).replace(b"\r", b""),
     "carriage-returns": lambda octets: (_BEGIN + _uu(octets) + _END).replace(b"\n", b""),

@@ -18,11 +18,16 @@ _TOP = b"From: me@example.com\r\nTo: you@example.com\r\nSubject: x\r\nMime-Versi
 _MIXED = {b"base64": "mixedlen", b"quoted-printable": "cont"}
 _WITH_FIELDS = {
     b"base64": ("basic", "mixedlen", "chunks-10", "junk-21", "unpadded", "blanks-first"),
-    b"quoted-printable": ("basic", "allenc-cont", "raw", "soft-blank", "invalid-first"),
+    b"quoted-printable": ("basic", "allenc-cont", "alnum", "soft-blank", "invalid-first"),
     b"x-uuencode": ("basic", "bare"),
     b"x-yenc": ("basic",),
     b"x-binhex": ("basic",),
 }
+_UNDECLARED = {
+    b"base64": ("basic", "mixedlen", "linelen-4", "one-line", "unpadded", "url-safe", "chunks-10", "blanks-first"),
+    b"quoted-printable": ("basic", "allenc", "cont", "lower-case", "soft-blank"),
+}
+"""No program decodes what is not declared, but of what a program may know by its looks."""
 _WITH_BODIES = ("multipart-basic", "shape-single", "shape-message")
 _WITH_HEADS = ("basic", "none", "unknown", "quoted")
 
@@ -61,9 +66,9 @@ def _all(octets: bytes) -> Iterator[tuple[str, bytes]]:
         for other in OTHER_WORDS[word]:
             yield made.one("multipart-basic", "octets", "basic", other, "basic", bodies=word)
         for body in bodies:
-            yield made.one("multipart-basic", "octets", "none", word, body)
-            yield made.one("multipart-basic", "text", "none", word, body)
             yield made.one("multipart-basic", "text", "basic", word, body)
+        for kind, body in product(("octets", "text"), _UNDECLARED.get(word, bodies)):
+            yield made.one("multipart-basic", kind, "none", word, body)
     yield from made.encoded()
 
 

@@ -82,13 +82,21 @@ def test_padding_of_every_line_is_followed() -> None:
     assert read(encoded, "base64")[RESTARTED] == FILE
 
 
-@pytest.mark.parametrize("junk", [b"!", b"\0", b"\xe4", b".."])
+@pytest.mark.parametrize("junk", [b"!", b"\0", b"\xa4", b".."])
 def test_junk_in_the_data_is_ambiguous(junk: bytes) -> None:
     """Most programs leave it out, some stop."""
     encoded = b64encode(FILE)
     encoded = encoded[:40] + junk + encoded[40:]
     assert read(encoded, "base64") == {"": FILE, JUNK: FILE[:30]}
     assert ambiguous(encoded, "base64") == [JUNK]
+
+
+def test_letters_with_the_high_bit_are_junk_or_letters() -> None:
+    """Some programs look at seven bits only."""
+    high = bytes(letter | 128 for letter in b64encode(FILE)[20:28])
+    encoded = b64encode(FILE)[:20] + high + b64encode(FILE)[28:]
+    assert read(encoded, "base64")["base64 in seven bits"] == FILE
+    assert "base64 in seven bits" in ambiguous(encoded, "base64")
 
 
 def test_junk_between_any_two_letters_hides_nothing() -> None:
