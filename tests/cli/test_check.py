@@ -6,8 +6,11 @@ import zipfile
 from io import BytesIO
 from pathlib import Path
 
-from milterguard.cli.probe import eicar, encrypted_zip, gtube, nested_eicar
+from milterguard.cli.probe import State, eicar, encrypted_zip, gtube, nested_eicar
+from milterguard.cli.probe_parts import library_row, part_rows, seals_row
+from milterguard.config.settings import Checks, Parts
 from milterguard.store.migrate import upgrade
+from milterguard.unpack import seal
 from tests.cli.conftest import Program
 from tests.daemons import Clamd, Spamd
 from tests.daemons.folder import free_port
@@ -37,6 +40,8 @@ def test_all_is_well(milterguard: Program, clamd: Clamd, spamd: Spamd, mta: Mta)
     name = f"clamd {clamd.socket}"
     assert found[name] == found[f"{name}: EICAR"] == found[f"{name}: limits"] == found[f"{name}: encrypted"] == "ok"
     assert found[f"spamd {spamd.socket}: GTUBE"] == found[f"spamd {spamd.socket}: points of tests"] == "ok"
+    assert found["sealed child"] == "ok"
+    assert found["archives"] in {"ok", "warning"}
     assert found["database"] == "ok"
     assert "error" not in found.values()
 
@@ -101,3 +106,49 @@ def test_the_probes_are_the_known_ones() -> None:
     assert octets == EICAR
     with zipfile.ZipFile(BytesIO(encrypted_zip())) as archive:
         assert archive.infolist()[0].flag_bits & 1
+
+
+def test_the_sealed_child_opens_an_archive(milterguard: Program) -> None:
+    """Its seals are named, and the libraries with their versions."""
+    rows = {row["subject"]: row["text"] for row in json.loads(milterguard("check", "--json").output)}
+    assert rows["sealed child"].startswith("seals that hold: limits, user")
+    assert "libarchive 3." in rows["archives"]
+    assert "libmagic 5." in rows["archives"]
+
+
+def test_a_child_without_memory_is_an_error() -> None:
+    """It is sealed, and opens nothing."""
+    rows = {row.subject: row for row in part_rows(Checks(parts=Parts(memory_bytes=1)))}
+    assert (rows["sealed child"].state, rows["archives"].state) == (State.OK, State.ERROR)
+    assert rows["archives"].text.startswith("could not be opened: ")
+    assert "checks.parts.memory_bytes" in rows["archives"].advice
+
+
+def test_a_missing_seal_is_a_warning() -> None:
+    """The row tells which, and what that means."""
+    row = seals_row((seal.LIMITS, seal.USER))
+    assert (row.state, row.text) == (
+        State.WARNING,
+        "seals that hold: limits, user; missing: landlock, seccomp",
+    )
+    assert "files" in row.advice
+    assert "system calls" in row.advice
+    assert seals_row(seal.ALL).state is State.OK
+
+
+def test_a_missing_library_is_an_error() -> None:
+    """The Debian package is named."""
+
+    def version() -> str:
+        raise ImportError("failed to find libmagic")
+
+    row = library_row("libmagic", "libmagic1", version)
+    assert (row.state, row.advice) == (State.ERROR, "apt install libmagic1")
+
+
+def test_what_is_switched_off_is_told(milterguard: Program) -> None:
+    """Nobody forgets that nothing is looked into."""
+    milterguard.configure({"checks": {"parts": {"enabled": False}, "banned": {"enabled": False}}})
+    _, found = states(milterguard)
+    assert (found["parts"], found["banned"]) == ("warning", "warning")
+    assert "sealed child" not in found
