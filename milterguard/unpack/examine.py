@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import replace
 
 from milterguard.core.part import Flag
-from milterguard.unpack import libarchive_door, magic_kind
+from milterguard.unpack import document, libarchive_door, magic_kind
 from milterguard.unpack.content import Content
 from milterguard.unpack.frame import Frame, failure
 from milterguard.unpack.kind import HEAD_BYTES, TAIL_BYTES, kinds_of
@@ -31,6 +31,7 @@ def preload() -> None:
     """Get libraries ready while files can still be opened. Raises OSError, magic.MagicException."""
     libarchive_door.preload()
     magic_kind.preload()
+    document.preload()
 
 
 def examine(descriptor: int, request: Request, tell: Tell, give: Give) -> None:

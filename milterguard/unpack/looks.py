@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 
 from milterguard.core.part import Flag
-from milterguard.unpack import archive, arj, textual, zipdir
+from milterguard.unpack import archive, arj, document, textual, zipdir
 from milterguard.unpack.quota import Quota
 from milterguard.unpack.source import Find, Look, Note, Source
 
@@ -27,6 +27,7 @@ LOOKS: tuple[tuple[frozenset[str], Look], ...] = (
     (archive.ARCHIVES - {"zip"}, archive.look),
     (archive.COMPRESSIONS, archive.look_compressed),
     (textual.KINDS, textual.look),
+    *document.LOOKS,
     (UNOPENED, unopened),
 )
 
