@@ -3,7 +3,8 @@
 single compressed files hold.
 
 A compressed tar is looked into in two steps, as one thing in another. What stands behind a member that
-was not read to its end is reached only where that costs little: in zip and tar, not in a solid 7z.
+was not read to its end is reached only where that costs little: in zip and tar, not in a solid 7z. A tar
+or cpio that stands behind another one is looked into as well: some programs go on there.
 
 *Errors:* Undecodable with libarchive's words; a broken member is flagged by itself and the next one tried.
 """
@@ -15,7 +16,7 @@ from collections.abc import Iterator
 from libarchive.exception import ArchiveError
 
 from milterguard.core.part import Flag
-from milterguard.unpack import rar
+from milterguard.unpack import rar, tar_header
 from milterguard.unpack.libarchive_door import FILTERS, FORMATS, Entry, Reader, is_fatal, text_of
 from milterguard.unpack.quota import OverLimits, Quota
 from milterguard.unpack.source import Child, Find, Note, Source, Undecodable
@@ -25,12 +26,18 @@ ARCHIVES = frozenset({"zip", "7z", "rar", "tar", "cpio", "rpm", "deb", "a", "cab
 _SELF_EXTRACTING = ("7zip", "cab", "rar", "rar5", "zip")
 _STEP_FREE = frozenset({"zip", "tar", "cpio", "deb", "a", "iso", "udf", "warc"})
 """Kinds in which the next member is found without decompressing this one."""
+_CONCATENATED = frozenset({"tar", "cpio"})
 _BEARERS = frozenset({"exe", "dll", "image"})
 """Kinds that an archive may stand behind."""
 _SIGNATURES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"MSCF\x00\x00\x00\x00")
 _SUFFIX = re.compile(r"\.(gz|tgz|taz|bz2|tbz2?|xz|txz|lzma|tlz|zst|tzst|lz4|lz|Z|z)$")
 _TAR_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$")
 _MAX_NAME_BYTES = 4096
+_GZIP_UNUSUAL = 0xE2
+"""Bits of a gzip header: a checksum of the header, which not everybody checks, and reserved ones."""
+_NOT_ZERO = re.compile(rb"[^\0]")
+_MAX_STARTS = 16
+_MAX_CONCATENATED = 1000
 _MAX_BROKEN = 50
 """After that many broken headers there is no point in going on."""
 
@@ -47,7 +54,29 @@ def look(source: Source, quota: Quota) -> Iterator[Find]:
             with Reader(octets, formats=formats, filters=filters) as reader:
                 if (first := _first(source, reader, password, start=start)) is not None:
                     yield from _members(source, reader, first, quota=quota, password=password)
+                    yield from _behind(source, octets, reader.position, quota=quota)
                     return
+
+
+def _behind(source: Source, octets: mmap.mmap, position: int, *, quota: Quota) -> Iterator[Find]:
+    """Yield the members of what stands behind the end of a tar or cpio, where most programs do not look."""
+    if _CONCATENATED.isdisjoint(source.kinds):
+        return
+    for _ in range(_MAX_CONCATENATED):
+        if (found := _NOT_ZERO.search(octets, position)) is None:
+            return
+        start = found.start()
+        if "tar" in source.kinds:
+            start -= start % tar_header.BLOCK_BYTES
+        with Reader(octets, formats=("cpio", "tar"), filters=()) as reader:
+            try:
+                first = _opened(reader, None, start=max(start, position))
+            except Undecodable:
+                return
+            yield Note(is_hiding=True)
+            yield from _members(source, reader, first, quota=quota, password=None)
+            position = max(reader.position, start + tar_header.BLOCK_BYTES)
+    raise OverLimits("too many archives in a row")
 
 
 def look_compressed(source: Source, _quota: Quota) -> Iterator[Find]:
@@ -62,6 +91,10 @@ def look_compressed(source: Source, _quota: Quota) -> Iterator[Find]:
             raise Undecodable(text_of(error)) from error
         if entry is None:
             raise Undecodable("nothing in it")
+        if not reader.is_filtered:
+            raise Undecodable("not compressed in a way that is known here")
+        if "gz" in source.kinds and source.read(3, 1)[0] & _GZIP_UNUSUAL:
+            yield Note(is_hiding=True)
         stored = () if entry.raw_name in (b"data", b"") else readings(entry.raw_name)
         yield Child(names=tuple(dict.fromkeys([*stored, *_uncompressed(source.names)])), blocks=_blocks(reader))
 
@@ -93,8 +126,13 @@ def _starts(source: Source, octets: mmap.mmap) -> list[int]:
     """Where an archive may begin: behind a program or a picture in front of it, else at once."""
     if _BEARERS.isdisjoint(source.kinds):
         return [0]
-    found = [octets.find(signature) for signature in _SIGNATURES]
-    return [0, *sorted(start for start in found if start > 0)]
+    found: list[int] = []
+    for signature in _SIGNATURES:
+        start = octets.find(signature)
+        while start >= 0 and len(found) < _MAX_STARTS * len(_SIGNATURES):
+            found.append(start)
+            start = octets.find(signature, start + 1)
+    return [0, *sorted(start for start in found if start > 0)[:_MAX_STARTS]]
 
 
 def _first(source: Source, reader: Reader, password: str | None, *, start: int) -> Entry | None:
@@ -151,6 +189,7 @@ def _next(reader: Reader) -> Entry | None:
 
 def _child(source: Source, entry: Entry, reader: Reader, *, password: str | None) -> Child:
     names = readings(entry.raw_name, is_zip="zip" in source.kinds)
+    is_odd = "tar" in source.kinds and tar_header.is_odd(reader.octets, entry.position)
     if entry.wide_name and entry.wide_name not in names:
         names += (entry.wide_name,)
     flags, detail = entry.flags, ""
@@ -161,11 +200,11 @@ def _child(source: Source, entry: Entry, reader: Reader, *, password: str | None
         detail = "opened with a password" if can_read else "encrypted"
     return Child(
         names=names,
-        blocks=_blocks(reader) if can_read else None,
+        blocks=_blocks(reader, entry.size if "warc" in source.kinds else None) if can_read else None,
         size=entry.size,
         flags=flags,
         detail=detail,
-        is_hidden=Flag.MAIL_PASSWORD in flags,
+        is_hidden=Flag.MAIL_PASSWORD in flags or is_odd,
     )
 
 
@@ -175,9 +214,13 @@ def _encrypted_note(password: str | None) -> Note:
     return Note(frozenset({Flag.ENCRYPTED, Flag.MAIL_PASSWORD}), "opened with a password")
 
 
-def _blocks(reader: Reader) -> Iterator[bytes]:
+def _blocks(reader: Reader, size: int | None = None) -> Iterator[bytes]:
+    """The octets; ``size`` cuts what libarchive 3.6 appends to a record of WARC: zeros for the separator."""
+    left = size
     try:
-        yield from reader.blocks()
+        for block in reader.blocks():
+            yield block[:left]
+            left = None if left is None else max(0, left - len(block))
     except ArchiveError as error:
         raise Undecodable(text_of(error)) from error
 

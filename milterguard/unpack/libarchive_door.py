@@ -26,6 +26,9 @@ _BLOCK_BYTES = 65536
 _is_data_encrypted = ffi.ffi("entry_is_data_encrypted", [ffi.c_archive_entry_p], ctypes.c_int)
 _is_metadata_encrypted = ffi.ffi("entry_is_metadata_encrypted", [ffi.c_archive_entry_p], ctypes.c_int)
 _has_encrypted = ffi.ffi("read_has_encrypted_entries", [ffi.c_archive_p], ctypes.c_int)
+_filter_count = ffi.ffi("filter_count", [ffi.c_archive_p], ctypes.c_int)
+_filter_bytes = ffi.ffi("filter_bytes", [ffi.c_archive_p, ctypes.c_int], ctypes.c_longlong)
+_header_position = ffi.ffi("read_header_position", [ffi.c_archive_p], ctypes.c_longlong)
 _pathname_utf8 = ffi.ffi("entry_pathname_utf8", [ffi.c_archive_entry_p], ctypes.c_char_p)
 
 
@@ -57,6 +60,8 @@ class Entry:
     flags: frozenset[Flag]
     is_file: bool
     """Has octets of its own."""
+    position: int
+    """Where its headers begin, counted from the first octet of all."""
 
 
 class Reader:
@@ -65,11 +70,12 @@ class Reader:
     def __init__(self, octets: mmap.mmap | bytearray, *, formats: tuple[str, ...], filters: tuple[str, ...]) -> None:
         self._archive = ffi.read_new()
         self._entry = ffi.entry_new()
-        self._octets = octets
+        self.octets = octets
         self._view = (ctypes.c_char * len(octets)).from_buffer(octets) if len(octets) else None
         self._buffer = ctypes.create_string_buffer(_BLOCK_BYTES)
         self.complaint = ""
         """About a header that was passed over."""
+        self._start = 0
         self._has_entries = False
         self._is_sound = False
         for name in formats:
@@ -89,9 +95,10 @@ class Reader:
         """Take the octets from ``start`` on. Raises ArchiveError."""
         for password in passwords:
             ffi.read_add_passphrase(self._archive, password.encode("utf-8", "replace").replace(b"\0", b""))
+        self._start = start
         # An address, not the array: an exception's traceback would keep that, and with it the mapping.
         address = ctypes.addressof(self._view) + start if self._view is not None else 0
-        ffi.read_open_memory(self._archive, address, max(0, len(self._octets) - start))
+        ffi.read_open_memory(self._archive, address, max(0, len(self.octets) - start))
 
     def next(self) -> Entry | None:
         """Return the next entry; None at the end. Raises ArchiveError."""
@@ -118,6 +125,7 @@ class Reader:
             size=max(0, ffi.entry_size(entry)) if ffi.entry_size_is_set(entry) else None,
             flags=frozenset(flags),
             is_file=not flags & {Flag.DIRECTORY, Flag.SPECIAL, Flag.LINK},
+            position=self._start + int(_header_position(self._archive)),
         )
 
     def blocks(self) -> Iterator[bytes]:
@@ -126,6 +134,16 @@ class Reader:
             yield self._buffer.raw[:size] if size < _BLOCK_BYTES else self._buffer.raw
         if size < 0:  # a warning, which the binding lets pass: the same would come again and again
             raise ArchiveError("its octets are broken")
+
+    @property
+    def is_filtered(self) -> bool:
+        """Whether anything is decompressed; to be asked once it is open."""
+        return bool(_filter_count(self._archive) > 1)
+
+    @property
+    def position(self) -> int:
+        """What was read up to, counted from the first octet of all."""
+        return self._start + int(_filter_bytes(self._archive, 0))
 
     @property
     def has_encrypted(self) -> bool:

@@ -19,6 +19,7 @@ BEGINNINGS: tuple[tuple[bytes, tuple[str, ...]], ...] = (
     (b"BZh", ("bz2",)),
     (b"\xfd7zXZ\x00", ("xz",)),
     (b"\x28\xb5\x2f\xfd", ("zst",)),
+    *((bytes([octet]) + b"\x2a\x4d\x18", ("zst", "lz4")) for octet in range(0x50, 0x60)),  # to be passed over
     (b"\x04\x22\x4d\x18", ("lz4",)),
     (b"\x02\x21\x4c\x18", ("lz4",)),
     (b"\x89LZO\x00\r\n\x1a\n", ("lzo",)),

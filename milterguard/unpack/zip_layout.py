@@ -14,6 +14,7 @@ from milterguard.unpack.zip_record import (
     END,
     LOCAL,
     NO_32,
+    USUAL_BITS,
     End,
     Header,
     Octets,
@@ -61,6 +62,11 @@ class Pair:
         return any(header.is_encrypted for header in self.headers)
 
     @property
+    def is_unusual(self) -> bool:
+        """Whether some programs may not read it at all, though nothing contradicts."""
+        return any(header.is_wide or header.bits & ~USUAL_BITS for header in self.headers)
+
+    @property
     def mode(self) -> int:
         return self.central.mode if self.central else 0
 
@@ -94,6 +100,8 @@ class Layout:
     contradictions: dict[str, None] = field(default_factory=dict)
     """In the order in which they were seen, each once."""
     is_split: bool = False
+    is_wide: bool = False
+    """It has an end record of 64 bits."""
     is_cut: bool = False
     """It has more entries than are read."""
 
@@ -128,6 +136,7 @@ def _end(octets: Octets, layout: Layout) -> End | None:
     if octets[end.stop : end.stop + 65536].strip(b"\0\r\n\t ") or len(octets) > end.stop + 65536:
         layout.contradict("data behind the end")
     layout.is_split = end.disks > 0
+    layout.is_wide = end.is_wide
     return end
 
 
@@ -199,6 +208,8 @@ def _pair(octets: Octets, layout: Layout, centrals: list[Header], *, limit: int,
                 layout.contradict("overlapping members")
                 stop = limit
             _compare(layout, central, local)
+            if octets.find(LOCAL, local.offset + 4, local.data) >= 0:
+                layout.contradict("a member in the header of another one")
         layout.pairs.append(Pair(central, local, stop))
 
 

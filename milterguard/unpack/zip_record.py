@@ -15,6 +15,8 @@ END, END64, LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
 CENTRAL, LOCAL = b"PK\x01\x02", b"PK\x03\x04"
 ENCRYPTED_BIT, DESCRIPTOR_BIT = 0x0001, 0x0008
 NO_32 = 0xFFFFFFFF
+USUAL_BITS = 0x080F
+"""Encrypted, how hard it was compressed, a descriptor, a name in UTF-8. APPNOTE 4.4.4."""
 
 _END = Struct("<4s4H2LH")
 _END64 = Struct("<4sQ2H2L4Q")
@@ -39,6 +41,8 @@ class End:
     directory_offset: int
     directory_stop: int
     """Where the directory ends if it stands right before the end records."""
+    is_wide: bool = False
+    """There is an end record of 64 bits as well."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +62,8 @@ class Header:
     unicode_name: bytes = b""
     mode: int = 0
     """Unix mode, where the entry was made on Unix."""
+    is_wide: bool = False
+    """Its numbers stand in an extra field of 64 bits."""
 
     @property
     def is_encrypted(self) -> bool:
@@ -81,7 +87,9 @@ def end_at(octets: Octets, position: int) -> End | None:
             offset = offset64 if offset == NO_32 else offset
             stop = start64
     disks = max(disk, directory_disk)
-    return End(position, position + _END.size + comment, 0 if disks == 0xFFFF else disks, entries, size, offset, stop)
+    disks = 0 if disks == 0xFFFF else disks
+    is_wide = stop < position
+    return End(position, position + _END.size + comment, disks, entries, size, offset, stop, is_wide)
 
 
 def directory(octets: Octets, start: int, stop: int) -> Iterator[Header]:
@@ -97,6 +105,7 @@ def directory(octets: Octets, start: int, stop: int) -> Iterator[Header]:
         name_start = start + _CENTRAL.size
         name = octets[name_start : name_start + name_size]
         extra = octets[name_start + name_size : name_start + name_size + extra_size] if extra_size else b""
+        is_wide = NO_32 in (size, packed, offset)
         if extra:
             size, packed, offset = _wide(extra, (size, packed, offset))
         yield Header(
@@ -110,6 +119,7 @@ def directory(octets: Octets, start: int, stop: int) -> Iterator[Header]:
             0,
             _unicode_name(extra),
             attributes >> 16 if made_by >> 8 == 3 else 0,
+            is_wide,
         )
         start = name_start + name_size + extra_size + comment_size
 
@@ -123,12 +133,15 @@ def local_at(octets: Octets, position: int) -> Header | None:
     start = position + _LOCAL.size
     name = octets[start : start + name_size]
     extra = octets[start + name_size : start + name_size + extra_size] if extra_size else b""
+    is_wide = NO_32 in (size, packed)
     if extra:
         size, packed, _ = _wide(extra, (size, packed, 0))
     data = start + name_size + extra_size
     if len(name) < name_size or data > len(octets):
         return None
-    return Header(name, bits, _method(method, extra), crc, packed, size, position, data, _unicode_name(extra))
+    unicode_name = _unicode_name(extra)
+    method = _method(method, extra)
+    return Header(name, bits, method, crc, packed, size, position, data, unicode_name, is_wide=is_wide)
 
 
 def _extras(extra: bytes) -> Iterator[tuple[int, bytes]]:

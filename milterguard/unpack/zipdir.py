@@ -21,12 +21,15 @@ from milterguard.unpack.reach import ZIP_METHODS_REACHED
 from milterguard.unpack.source import Child, Find, Note, Source, Undecodable
 from milterguard.unpack.zip_layout import Layout, Pair, layout_of
 
+_CARRIERS = (b"#!", b"Cr24")
+"""What else has a zip behind it by design: scripts (zipapp, executable jar), and Chrome's extensions."""
+
 
 def look(source: Source, quota: Quota) -> Iterator[Find]:
     """Yield what is odd about the zip, then its members."""
     octets = source.mapped()
     try:
-        layout = layout_of(octets, is_program="exe" in source.kinds)
+        layout = layout_of(octets, is_program="exe" in source.kinds or octets[:4].startswith(_CARRIERS))
     finally:
         if isinstance(octets, mmap.mmap):
             octets.close()
@@ -44,6 +47,8 @@ def look(source: Source, quota: Quota) -> Iterator[Find]:
 
 
 def _notes(layout: Layout) -> Iterator[Note]:
+    if layout.is_wide:
+        yield Note(is_hiding=True)
     if layout.is_split:
         yield Note(frozenset({Flag.FRAGMENT, Flag.UNDECODABLE}), "one volume of several")
     for contradiction in layout.contradictions:
@@ -65,7 +70,7 @@ def _child(pair: Pair, *, blocks: Iterable[bytes] | None, method: int, flags: fr
         blocks=blocks,
         size=max(pair.sizes),
         flags=flags | _flags(pair),
-        is_hidden=method not in ZIP_METHODS_REACHED,
+        is_hidden=pair.is_unusual or method not in ZIP_METHODS_REACHED,
     )
 
 
@@ -112,7 +117,7 @@ def _by_library(source: Source, quota: Quota, pairs: list[Pair]) -> Iterator[Fin
 
 def _merged(pair: Pair, child: Child) -> Child:
     names = tuple(dict.fromkeys([*names_of(pair), *child.names]))
-    is_hidden = child.is_hidden or not pair.methods <= ZIP_METHODS_REACHED
+    is_hidden = child.is_hidden or pair.is_unusual or not pair.methods <= ZIP_METHODS_REACHED
     return Child(names, child.blocks, child.size, child.flags | _flags(pair), child.detail, is_hidden)
 
 

@@ -2,7 +2,6 @@
 """Octets from archives wait in one unnamed file for the scanner."""
 
 import gc
-import os
 from pathlib import Path
 
 import pytest
