@@ -64,6 +64,8 @@ class Declaration:
     oddities: tuple[str, ...] = ()
     is_attachment: bool = False
     has_type: bool = False
+    is_untyped: bool = False
+    """There is a Content-Type, and it is empty."""
 
 
 def declare(fields: Iterable[Field], default: str) -> Declaration:
@@ -87,6 +89,7 @@ def declare(fields: Iterable[Field], default: str) -> Declaration:
         tuple(oddities),
         any(not value.lower().startswith(b"inline") for value in dispositions),
         b"content-type" in values,
+        not all(values.get(b"content-type", [b"x"])),
     )
 
 

@@ -172,6 +172,8 @@ class _Reader:
         return self._result(position, is_ended=is_ended)
 
     def _is_end(self, ending: bytes, after: int) -> bool:
+        if self._is_after_cr:
+            self._oddities.setdefault(Construct.BARE_CR_IN_HEADER)
         if ending != b"\r":
             return True
         self._oddities.setdefault(Construct.BARE_CR_IN_HEADER)

@@ -19,6 +19,8 @@ ambiguous already."""
 _SHOWN = frozenset({"text/plain", "text/html"})
 _NOT_CARVED = ("text/", "application/pgp-")
 """Base64 in these is not content, or shown as it is."""
+_COMMON_ENCODINGS = frozenset({"base64", "quoted-printable"})
+_LESS_KNOWN = frozenset({"multipart/signed", "multipart/parallel"})
 _HEAD = 4096
 _SEARCHED_OCTETS = 1 << 20
 """Longer texts are not decoded to look for files in them."""
@@ -57,7 +59,10 @@ def add(state: Walk, task: Task, declared: Declaration, body: Span, *, is_suspec
                     decoding.reading or (task.reading if is_first else encoding),
                     is_leaf=True,
                     is_text=is_shown and is_first,
-                    is_suspect=is_suspect or not is_first or decoding.is_odd,
+                    is_suspect=is_suspect
+                    or not is_first
+                    or decoding.is_odd
+                    or _is_unusual(state, task, declared, encoding=encoding),
                     flags=flags(declared.types),
                     source=body.source,
                     start=body.start,
@@ -69,6 +74,15 @@ def add(state: Walk, task: Task, declared: Declaration, body: Span, *, is_suspec
             index = added if is_first else index
     _inside(state, index, task, body, declared=declared)
     return index
+
+
+def _is_unusual(state: Walk, task: Task, declared: Declaration, *, encoding: str) -> bool:
+    """Return whether a leaf is such as clamd 1.4 does not decode, though everybody reads it the same way."""
+    if encoding == "identity":
+        return False
+    if encoding not in _COMMON_ENCODINGS or declared.is_untyped:
+        return True
+    return any(kind.startswith("message/") for kind in declared.types) or state.is_within(task.parent, _LESS_KNOWN)
 
 
 def _inside(state: Walk, index: int, task: Task, body: Span, *, declared: Declaration) -> None:

@@ -53,11 +53,7 @@ def _is_regular(block: bytes) -> bool:
         is_even = block.count(b"\r\n") == ends
     else:
         is_even = not any(each in block for each in (b" \n", b"\t\n"))
-    return (
-        is_even
-        and not block.translate(None, _PRINTABLE)
-        and _IRREGULAR_ESCAPE.search(block) is None
-    )
+    return is_even and not block.translate(None, _PRINTABLE) and _IRREGULAR_ESCAPE.search(block) is None
 
 
 def _has_controls(block: bytes) -> bool:

@@ -35,7 +35,6 @@ _LEAF_MESSAGES = frozenset(
         "sipfrag",
     )
 )
-_SHOWN = frozenset({"text/plain", "text/html"})
 
 
 def walk(header: bytes, body: Octets, limits: Limits = Limits()) -> Walked:  # noqa: B008 - frozen
@@ -123,6 +122,7 @@ def _part(state: Walk, task: Task, header: Header, body: Span) -> None:
     is_suspect = task.is_suspect or bool(header.oddities or declared.oddities)
     has_multipart = any(kind.startswith("multipart/") for kind in declared.types)
     has_message = any(_is_message(kind) for kind in declared.types)
+    has_other_message = has_message and "message/rfc822" not in declared.types
     if not (has_multipart or has_message):
         index = leaf.add(state, task, declared, body, is_suspect=is_suspect)
         _alternatives(state, index, task, header, body)
@@ -145,7 +145,7 @@ def _part(state: Walk, task: Task, header: Header, body: Span) -> None:
     )
     _alternatives(state, index, task, header, body)
     for span in encoded.spans(state, index, declared, body):
-        is_odd = is_suspect or span is not body
+        is_odd = is_suspect or span is not body or has_other_message
         inner = Task(index, task.placement, span, task.depth, is_suspect=is_odd, reading=task.reading)
         if has_message:
             _nested(state, index, inner)

@@ -78,6 +78,14 @@ class Walk:
             found |= self.dividing.get(index, frozenset())
         return found
 
+    def is_within(self, index: int, types: frozenset[str]) -> bool:
+        """Return whether an entity is, or stands in one, of these types."""
+        while index >= 0:
+            if not types.isdisjoint(self.entities[index].types):
+                return True
+            index = self.entities[index].parent
+        return False
+
     def room(self) -> int:
         """Return how many more parts may stand in the tree."""
         return max(0, self.limits.parts - self._promised)

@@ -11,7 +11,8 @@ from itertools import product
 
 from tests.daemons.sample import EICAR
 from tests.mime.containers import CONTAINERS, encoded_containers, filled
-from tests.mime.disguises import BODIES, FIELDS, HEADS, OTHER_WORDS, head
+from tests.mime.disguises import BODIES
+from tests.mime.headings import FIELDS, HEADS, OTHER_WORDS, head
 
 _TEXT = b"Content-Type: text/plain\r\n\r\nABCD\t01234=56789  98765=43210 = =XY Some more text"
 _TOP = b"From: me@example.com\r\nTo: you@example.com\r\nSubject: x\r\nMime-Version: 1.0\r\n"

@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Multiparts by each odd way to write their boundary.
+
+*Source:* the dimensions of noxxi's mime-is-broken and of MIMEminer, as their samples' names tell them.
+"""
+
+PARTS = b"--foo\n@T\n--foo\n@P\n--foo--\n"
+"""The body of a multipart; what the marks stand for is told in ``containers``."""
+_LONG = b"f" * 70
+_LONGER = b"f" * 300
+
+
+def typed(value: bytes, *, boundary: bytes = b"foo", above: bytes = b"") -> bytes:
+    """Return a multipart whose Content-Type has this value."""
+    return fielded(b"Content-Type:" + value, boundary=boundary, above=above)
+
+
+def fielded(fields: bytes, *, boundary: bytes = b"foo", above: bytes = b"") -> bytes:
+    """Return a multipart with these fields that say so."""
+    return above + fields + b"\n\n" + PARTS.replace(b"foo", boundary)
+
+
+def _parameter(written: bytes, *, boundary: bytes = b"foo") -> bytes:
+    return typed(b" multipart/mixed; " + written, boundary=boundary)
+
+
+PARAMETERS = {
+    "case": _parameter(b"BoUNDary=foo"),
+    "boundary-twice": _parameter(b"boundary=foo; boundary=bar"),
+    "boundary-twice-last": _parameter(b"boundary=bar; boundary=foo"),
+    "boundary-thrice": _parameter(b"boundary=bar; boundary=foo; boundary=baz"),
+    "boundary-twice-same": _parameter(b"boundary=foo; boundary=foo"),
+    "boundary-twice-quoted": _parameter(b'boundary="bar"; boundary="foo"'),
+    "boundary-twice-case": _parameter(b"BOUNDARY=bar; boundary=foo"),
+    "boundary-twice-comma": _parameter(b"boundary=bar, boundary=foo"),
+    "boundary-twice-joined": _parameter(b'boundary="bar"boundary="foo"'),
+    "boundary-twice-no-semicolon": _parameter(b"boundary=bar boundary=foo"),
+    "boundary-in-boundary": _parameter(b'boundary="bar; boundary=foo"'),
+    "rfc2231": _parameter(b"boundary*=us-ascii''foo"),
+    "rfc2231-percent": _parameter(b"boundary*=us-ascii''%66%6F%6f"),
+    "rfc2231-and-plain": _parameter(b"boundary=bar; boundary*=us-ascii''foo"),
+    "plain-and-rfc2231": _parameter(b"boundary=foo; boundary*=us-ascii''bar"),
+    "rfc2231-pieces": _parameter(b"boundary*0=f; boundary*1=oo"),
+    "rfc2231-pieces-reversed": _parameter(b"boundary*1=oo; boundary*0=f"),
+    "rfc2231-pieces-percent": _parameter(b"boundary*0*=''f; boundary*1*=%6Fo"),
+    "rfc2231-pieces-gap": _parameter(b"boundary*0=foo; boundary*2=bar"),
+    "rfc2231-pieces-and-plain": _parameter(b"boundary*0=f; boundary*1=oo; boundary=bar"),
+    "rfc2231-pieces-twice": _parameter(b"boundary*0=bar; boundary*0=foo"),
+    "rfc2231-zeros": _parameter(b"boundary*00=f; boundary*01=oo"),
+    "unclosed-quote": _parameter(b'boundary="foo'),
+    "unclosed-quote-parameter": _parameter(b'boundary="foo; charset=x'),
+    "unopened-quote": _parameter(b'boundary=foo"'),
+    "single-quotes": _parameter(b"boundary='foo'"),
+    "single-quotes-kept": _parameter(b"boundary='foo'", boundary=b"'foo'"),
+    "two-quotes": _parameter(b'boundary=""foo""'),
+    "quote-within": _parameter(b'boundary=f"o"o'),
+    "quote-within-kept": _parameter(b'boundary=f"o"o', boundary=b'f"o"o'),
+    "quote-escaped": _parameter(b'boundary="f\\"oo"', boundary=b'f"oo'),
+    "quote-escaped-cut": _parameter(b'boundary="foo\\"bar"', boundary=b"foo"),
+    "quote-escaped-kept": _parameter(b'boundary="f\\"oo"', boundary=b'f\\"oo'),
+    "text-after-quote": _parameter(b'boundary="foo"bar'),
+    "text-after-quote-joined": _parameter(b'boundary="foo"bar', boundary=b"foobar"),
+    "strings-joined": _parameter(b'boundary="fo" "o"'),
+    "backslash": _parameter(b'boundary="f\\oo"'),
+    "backslash-kept": _parameter(b'boundary="f\\oo"', boundary=b"f\\oo"),
+    "backslash-bare": _parameter(b"boundary=f\\oo"),
+    "backslash-bare-kept": _parameter(b"boundary=f\\oo", boundary=b"f\\oo"),
+    "comment-last": _parameter(b"boundary=foo (bar)"),
+    "comment-joined": _parameter(b"boundary=foo(bar)"),
+    "comment-kept": _parameter(b"boundary=foo(bar)", boundary=b"foo(bar)"),
+    "comment-first": _parameter(b"boundary=(bar)foo"),
+    "comment-attribute": _parameter(b"boundary(bar)=foo"),
+    "comment-before": _parameter(b"(bar)boundary=foo"),
+    "comment-with-boundary": _parameter(b"(; boundary=bar;) boundary=foo"),
+    "comment-hides": _parameter(b"x=y (; boundary=foo)"),
+    "comment-unclosed": _parameter(b"boundary=foo (bar"),
+    "comment-nested": _parameter(b"boundary=(a(b)c\\)d)foo"),
+    "comment-quoted": _parameter(b'boundary="foo(bar)"', boundary=b"foo"),
+    "blank-before-equals": _parameter(b"boundary =foo"),
+    "blank-after-equals": _parameter(b"boundary= foo"),
+    "fold-before-equals": _parameter(b"boundary\n =foo"),
+    "fold-after-equals": _parameter(b"boundary=\n foo"),
+    "fold-within-attribute": _parameter(b"bound\n ary=foo"),
+    "fold-within": _parameter(b"boundary=fo\n o"),
+    "fold-within-cut": _parameter(b"boundary=fo\n o", boundary=b"fo"),
+    "fold-within-kept": _parameter(b"boundary=fo\n o", boundary=b"fo o"),
+    "fold-within-quoted": _parameter(b'boundary="fo\n o"'),
+    "fold-within-quoted-kept": _parameter(b'boundary="fo\n o"', boundary=b"fo o"),
+    "fold-of-blanks": _parameter(b"x=y;\n  \n boundary=foo"),
+    "blank-within": _parameter(b"boundary=foo bar"),
+    "blank-within-kept": _parameter(b"boundary=foo bar", boundary=b"foo bar"),
+    "blank-quoted-last": _parameter(b'boundary="foo "'),
+    "blank-quoted-last-kept": _parameter(b'boundary="foo "', boundary=b"foo "),
+    "blank-quoted-first": _parameter(b'boundary=" foo"'),
+    "blank-quoted-first-kept": _parameter(b'boundary=" foo"', boundary=b" foo"),
+    "blank-quoted-within": _parameter(b'boundary="foo bar"', boundary=b"foo bar"),
+    "blanks-only": _parameter(b'boundary="  "', boundary=b"  "),
+    "blanks-only-empty": _parameter(b'boundary="  "', boundary=b""),
+    "tab-quoted-last": _parameter(b'boundary="foo\t"'),
+    "empty": _parameter(b'boundary=""', boundary=b""),
+    "empty-unquoted": _parameter(b"boundary=", boundary=b""),
+    "empty-with-delimiter": _parameter(b'boundary=""'),
+    "empty-then-other": _parameter(b"boundary=; boundary=foo"),
+    "missing": typed(b" multipart/mixed"),
+    "missing-empty-delimiter": typed(b" multipart/mixed", boundary=b""),
+    "without-equals": _parameter(b"boundary foo"),
+    "colon-for-equals": _parameter(b"boundary:foo"),
+    "two-equals": _parameter(b"boundary==foo"),
+    "two-equals-kept": _parameter(b"boundary==foo", boundary=b"=foo"),
+    "comma-for-semicolon": typed(b" multipart/mixed, boundary=foo"),
+    "no-semicolon": typed(b" multipart/mixed boundary=foo"),
+    "colon-for-semicolon": typed(b" multipart/mixed: boundary=foo"),
+    "semicolons": _parameter(b";;; boundary=foo"),
+    "nameless": _parameter(b"=; boundary=foo"),
+    "valueless": _parameter(b"boundary; boundary=foo"),
+    "junk-parameter": _parameter(b"junk; boundary=foo"),
+    "in-other-quotes": _parameter(b'x="; boundary=foo'),
+    "in-other-quotes-closed": _parameter(b'x="; boundary=foo; y="'),
+    "behind-escaped-quote": _parameter(b'x="a\\"; boundary=bar; y="; boundary=foo'),
+    "behind-escaped-backslash": _parameter(b'x="\\\\"; boundary=foo'),
+    "semicolon-within": _parameter(b'boundary="foo;bar"', boundary=b"foo;bar"),
+    "semicolon-within-cut": _parameter(b'boundary="foo;bar"'),
+    "comma-within": _parameter(b"boundary=foo,bar"),
+    "comma-within-kept": _parameter(b"boundary=foo,bar", boundary=b"foo,bar"),
+    "encoded-word": _parameter(b"boundary==?us-ascii?Q?foo?="),
+    "encoded-word-quoted": _parameter(b'boundary="=?us-ascii?B?Zm9v?="'),
+    "encoded-word-kept": _parameter(b'boundary="=?us-ascii?Q?foo?="', boundary=b"=?us-ascii?Q?foo?="),
+    "nul-last": _parameter(b"boundary=foo\0"),
+    "nul-within": _parameter(b"boundary=foo\0bar"),
+    "nul-within-dropped": _parameter(b"boundary=fo\0o"),
+    "8bit-last": _parameter(b"boundary=foo\xff"),
+    "8bit-kept": _parameter(b"boundary=foo\xff", boundary=b"foo\xff"),
+    "8bit-attribute": _parameter(b"\xa0boundary=foo"),
+    "control-last": _parameter(b"boundary=foo\x01"),
+    "angle-brackets": _parameter(b"boundary=<foo>"),
+    "percent": _parameter(b'boundary="f%6Fo"'),
+    "bchars": _parameter(b'boundary="\'()+_,-./:=?"', boundary=b"'()+_,-./:=?"),
+    "hyphens": _parameter(b"boundary=----", boundary=b"----"),
+    "hyphens-last": _parameter(b"boundary=foo--", boundary=b"foo--"),
+    "hyphens-last-cut": _parameter(b"boundary=foo--"),
+    "one-letter": _parameter(b"boundary=f", boundary=b"f"),
+    "long": _parameter(b"boundary=" + _LONG, boundary=_LONG),
+    "longer": _parameter(b"boundary=" + _LONGER, boundary=_LONGER),
+    "longer-cut": _parameter(b"boundary=" + _LONGER, boundary=_LONG),
+    "other-case": _parameter(b"boundary=foo", boundary=b"FOO"),
+    "prefix": _parameter(b"boundary=foo", boundary=b"foobar"),
+    "shortened": _parameter(b"boundary=foobar", boundary=b"foo"),
+    "other": _parameter(b"boundary=bar"),
+    "in-disposition": fielded(b"Content-Type: multipart/mixed\nContent-Disposition: inline; boundary=foo"),
+    "in-disposition-too": fielded(
+        b"Content-Type: multipart/mixed; boundary=bar\nContent-Disposition: inline; boundary=foo"
+    ),
+    "many-parameters": _parameter(b"".join(b"p%d=x; " % number for number in range(300)) + b"boundary=foo"),
+    "overlong": _parameter(b"x=" + b"y" * 3000 + b"; boundary=foo"),
+}
