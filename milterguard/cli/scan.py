@@ -48,7 +48,10 @@ def scan_command(
     login: str,
     as_json: bool,
 ) -> int:
-    """Show what would become of a message in a file: findings, verdict, reply, edits.
+    """Show what would become of a message in a file: parts, findings, rules, verdict, reply, edits.
+
+    The tree of parts has everything that is in the message: types, names, sizes, digests, flags. Below a
+    part stands what was found about it (!), which rule let it through (+), and what else there is to know.
 
     The scanners and settings are those of the filter; nothing is kept, written down or delivered. FILE
     is one message with LF or CRLF line ends, or - for standard input.
@@ -65,6 +68,7 @@ def scan_command(
     settings = loaded().settings
 
     from milterguard.build import build_trial_guard
+    from milterguard.cli.ruling import rulings
     from milterguard.core.envelope import Client
     from milterguard.core.report import evidence
 
@@ -76,7 +80,10 @@ def scan_command(
             _scan_file(guard, name, settings=settings, client=who, sender=sender, recipients=recipients)
     finally:
         guard.close()
-    documents = [{"file": name, **evidence(record)} for name, record in zip(files, collector.records, strict=True)]
+    documents = [
+        {"file": name, **evidence(record), "rulings": rulings(record, settings)}
+        for name, record in zip(files, collector.records, strict=True)
+    ]
     _print(documents, as_json=as_json)
     return _status(documents)
 

@@ -16,6 +16,8 @@ import click
 from milterguard.core.text import printable
 
 _CELL_LIMIT = 400
+_HANGING_LIMIT = 4000
+_NARROWEST_TEXT = 20
 _WHOLE_WORD = 12
 """Words up to this length, such as a mail_id, are not broken while a table has room for that."""
 _NARROWEST = 4
@@ -31,6 +33,26 @@ def is_terminal() -> bool:
 def say(text: str = "", *, limit: int = 2000) -> None:
     """Print one line."""
     click.echo(printable(text, limit))
+
+
+def hanging(head: str, text: str, *, rest: str) -> None:
+    """Print ``head`` and text; what does not fit in the terminal's line goes below, behind ``rest``.
+
+    Two spaces more than in ``rest`` set it off. Everywhere but on a terminal it is one line.
+    """
+    shown = printable(text, _HANGING_LIMIT)
+    if not is_terminal():
+        click.echo(head + shown)
+        return
+
+    from rich.console import Console
+    from rich.text import Text
+
+    console = Console(highlight=False)
+    room = max(_NARROWEST_TEXT, console.width - max(len(head), len(rest) + _GAP))
+    lines = Text(shown).wrap(console, room, overflow="fold")
+    for index, line in enumerate(lines):
+        click.echo((head if index == 0 else rest + " " * _GAP) + line.plain.rstrip())
 
 
 def as_json(value: Any) -> None:

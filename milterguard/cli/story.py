@@ -9,6 +9,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from milterguard.cli import show
+from milterguard.cli.part_tree import tell_parts
 from milterguard.core.score import score_text
 
 Document = Mapping[str, Any]
@@ -19,6 +20,7 @@ _ANSWERS = {
     "tempfail": "deferred: the client was asked to come again",
     "discard": "accepted from the client, but not delivered",
 }
+_MOST_REASONS = 3
 _DESTINIES = {"pass": "delivered", "reject": "refused", "tempfail": "deferred", "discard": "not delivered"}
 
 
@@ -27,7 +29,7 @@ def tell(document: Document) -> None:
     show.say(f"Message {document.get('mail_id', '?')} was {verdict_words(document)}")
     headed()
     show.pairs(_facts(document), indent="  ")
-    _tell_parts(document)
+    tell_parts(document)
     _tell_findings(document)
     _tell_recipients(document)
     _tell_effects(document)
@@ -42,24 +44,35 @@ def verdict_words(document: Document) -> str:
     removed = document.get("removed") or []
     if removed:
         words += f", but not for {_addresses(removed)}"
-    reasons = _reasons(document)
-    if action == "pass" and not removed:
-        return f"{words} ({'; '.join(reasons) or document.get('category', '?')})"
-    return f"{words}, because of {'; '.join(reasons) or document.get('category', '?')}"
+    category = _blocking(document, removed) or str(document.get("category") or "?")
+    reasons = "; ".join(_reasons(document, category)) or category
+    return f"{words} ({reasons})" if action == "pass" and not removed else f"{words}, because of {reasons}"
 
 
-def _reasons(document: Document) -> list[str]:
-    """Return the findings of the category that decided, in words."""
-    category = document.get("category")
+def _blocking(document: Document, removed: Sequence[Any]) -> str:
+    """Return the category that kept the message from those who were removed; empty when nobody was."""
+    found = (each.get("blocking") for each in _list(document, "outcomes") if each.get("recipient") in removed)
+    return str(next((each for each in found if each), ""))
+
+
+def _reasons(document: Document, category: str) -> list[str]:
+    """Return the findings of a category, in words."""
     if category in {"spam", "spammy"}:
-        return [_spam_words(document, str(category))]
-    return [
-        " ".join(
-            str(word) for word in (f"{each.get('check')}:", category, each.get("minor"), each.get("detail")) if word
-        )
-        for each in _list(document, "findings")
-        if each.get("category") == category
-    ]
+        return [_spam_words(document, category)]
+    findings = [each for each in _list(document, "findings") if each.get("category") == category]
+    if category == "clean":
+        return ["clean, say " + ", ".join(str(each.get("check")) for each in findings)] if findings else []
+    told = list(dict.fromkeys(_reason(each, category) for each in findings))
+    more = len(told) - _MOST_REASONS
+    return [*told[:_MOST_REASONS], f"and {more} more"] if more > 0 else told
+
+
+def _reason(finding: Document, category: str) -> str:
+    """Return ``clamd: virus Eicar``, ``banned: script: a.js``: a check named like its category is named once."""
+    by = "" if finding.get("check") == category else f"{finding.get('check')}: "
+    colon = ":" if finding.get("check") == category else ""
+    words = (f"{category}{colon}", finding.get("minor"), finding.get("detail"))
+    return by + " ".join(str(word) for word in words if word)
 
 
 def _spam_words(document: Document, category: str) -> str:
@@ -111,7 +124,7 @@ def _tell_findings(document: Document) -> None:
         [
             str(each.get("check", "")),
             _category(each),
-            " ".join(str(word) for word in (each.get("minor"), each.get("detail")) if word),
+            _what(each),
             _points(each.get("score")),
             f"{float(each.get('seconds') or 0) * 1000:.0f} ms",
             str(each.get("server") or ""),
@@ -133,45 +146,10 @@ def _tell_findings(document: Document) -> None:
         show.say(f"not checked by {name}: an infection had decided before it answered")
 
 
-def _tell_parts(document: Document) -> None:
-    """Draw the tree of parts, each with what was found about it below its line."""
-    parts = _list(document, "parts")
-    if not parts:
-        return
-    headed("What is in it")
-    about: dict[str, list[str]] = {}
-    for each in _list(document, "findings"):
-        if each.get("part") and each.get("category") != "clean":
-            about.setdefault(str(each["part"]), []).append(_about(each))
-    width = max(len(str(each.get("placement"))) for each in parts)
-    for each in parts:
-        placement = str(each.get("placement", "?"))
-        show.say(f"  {placement:<{width}}  {_part_words(each)}")
-        for words in about.get(placement, []):
-            show.say(f"  {'':<{width}}  └ {words}")
-    if document.get("parts_left_out"):
-        show.say(f"  and {document['parts_left_out']} more")
-
-
-def _about(finding: Document) -> str:
-    words = [finding.get("category"), finding.get("minor"), finding.get("detail")]
-    rule = f"rule “{finding['rule']}”" if finding.get("rule") else ""
-    return f"{finding.get('check')}: " + ", ".join(str(word) for word in (*words, rule) if word)
-
-
-def _part_words(part: Document) -> str:
-    """Return ``application/zip, “a.zip”, zip, 1.2 kB, sha256 ab12cd34…, encrypted, as boundary Y``."""
-    size, digest = part.get("size"), str(part.get("sha256") or "")
-    words = [
-        " or ".join(part.get("types") or []),
-        " ".join(f"“{name}”" for name in part.get("names") or []),
-        " ".join(f".{kind}" for kind in part.get("kinds") or []),
-        show.octets(size) if isinstance(size, int) else "",
-        f"sha256 {digest[:12]}…" if digest else "",
-        *(flag.upper() for flag in part.get("flags") or []),
-        f"read as {part['reading']}" if part.get("reading") else "",
-    ]
-    return ", ".join(word for word in words if word) or "-"
+def _what(finding: Document) -> str:
+    """Return ``over limits a.zip: a member is cut short (1/2)``, with the part that it is about."""
+    words = " ".join(str(word) for word in (finding.get("minor"), finding.get("detail")) if word)
+    return f"{words} ({finding['part']})" if finding.get("part") else words
 
 
 def _category(finding: Document) -> str:
