@@ -24,7 +24,7 @@ class Limits:
     """Places that begin like a delimiter line, all together."""
     rescans: int = 64
     """How often the octets are gone through, as a multiple of their number."""
-    scanned_bytes: int = 536_870_912
+    scanned_bytes: int = 402_653_184
     """Octets gone through, all together, however large the message."""
 
 

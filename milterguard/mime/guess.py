@@ -29,9 +29,9 @@ def guessed(octets: Octets, start: int, end: int) -> tuple[str, ...]:
     sample = octets[start : min(end, start + _SAMPLE)]
     if b"M" in sample and _UUENCODED.search(sample):
         return ("uuencode",)
-    found = ("base64",) if _is_base64(sample) else ()
-    is_escaped = sample.count(b"=") >= _FEWEST_ESCAPES and _is_escaped(sample)
-    return (*found, "quoted-printable") if is_escaped else found
+    if sample.count(b"=") >= _FEWEST_ESCAPES and _is_escaped(sample):
+        return ("quoted-printable",)
+    return ("base64",) if _is_base64(sample) else ()
 
 
 def _is_base64(sample: bytes) -> bool:

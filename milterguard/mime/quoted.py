@@ -49,10 +49,7 @@ def _is_regular(block: bytes) -> bool:
     ends = block.count(b"\n")
     if has_blank_ends or block.count(b"\r") not in (0, ends) or block.endswith((b"=", b" ", b"\t")):
         return False
-    if b"\r" in block:
-        is_even = block.count(b"\r\n") == ends
-    else:
-        is_even = not any(each in block for each in (b" \n", b"\t\n"))
+    is_even = block.count(b"\r\n") == ends if b"\r" in block else not any(each in block for each in (b" \n", b"\t\n"))
     return is_even and not block.translate(None, _PRINTABLE) and _IRREGULAR_ESCAPE.search(block) is None
 
 

@@ -6,6 +6,7 @@ import mmap
 import tempfile
 import time
 import tracemalloc
+from binascii import b2a_qp
 from collections.abc import Callable
 from typing import NamedTuple
 
@@ -39,6 +40,7 @@ _TEXT = b"text/plain"
 _OCTETS = b"application/octet-stream"
 _BASE64 = b"\r\nContent-Transfer-Encoding: base64"
 _QP = b"\r\nContent-Transfer-Encoding: quoted-printable"
+_UU = b"\r\nContent-Transfer-Encoding: x-uuencode"
 _NEST = b"--b#\r\nContent-Type: multipart/mixed; boundary=b#\r\n\r\n"
 
 GENERATORS = {
@@ -84,6 +86,14 @@ GENERATORS = {
     "soft line breaks": Generator(_OCTETS + _QP, _again(b"=\r\n")),
     "odd soft line breaks": Generator(_OCTETS + _QP, _again(b"=X = \r\n")),
     "encoded multipart": Generator(_MULTI + _BASE64, lambda size: base64.encodebytes(_PART * (size // 60))),
+    "garbled base64": Generator(_OCTETS + _BASE64, _again(b"UE=sDBBQ-UJD\r\n")),
+    "base64 with the high bit": Generator(_OCTETS + _BASE64, _again(b"\xd5\xc5\xf3\xc4QUJD\r\n")),
+    "undeclared base64": Generator(_OCTETS, _again(b"UEsDBBQUJDQk1hYg\r\n")),
+    "undeclared escapes": Generator(_OCTETS, _again(b"=41=42=43=E4\r\n")),
+    "quoted-printable multipart": Generator(_MULTI + _QP, lambda size: b2a_qp(_PART * (size // 70))),
+    "escapes in a multipart": Generator(_MULTI + _QP, _again(b"=41=\r\n", _PART)),
+    "multipart in a text": Generator(_TEXT + _BASE64, lambda size: base64.encodebytes(_PART * (size // 60))),
+    "short uuencode": Generator(_OCTETS + _UU, _again(b"#AAAA\r\n")),
     "uuencode": Generator(_TEXT, _again(b"begin 644 x\r\n")),
     "yEnc": Generator(_TEXT, _again(b"=ybegin line=128 size=1 name=x\r\n")),
     "BinHex": Generator(_TEXT, _again(b"(This file must be converted with BinHex 4.0)\r\n:")),

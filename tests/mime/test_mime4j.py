@@ -15,7 +15,6 @@ _CONTAINERS = {"body": "leaf", "multipart": "multipart", "message": "message"}
 
 _CUT_BY_MTA = "an MTA ends the header at the first line that is no field, before we see it"
 DIFFERENCES = {
-    "badbound": "no delimiter is the declared one; we take what looks like one, and where a header is cut both ends",
     "frag": "the last group of the base64 is not whole; we keep the octets that it still holds",
     "hdr-fakeout": "a line of blanks ends the header for us when what follows is no field",
     "multi-bad": "two Content-Types; we read the body as a text as well",
