@@ -46,8 +46,8 @@ def test_the_tree_shows_what_stands_in_what(milterguard: Program) -> None:
     assert tree(milterguard("scan", "-", stdin=octets).output) == [
         "  1 multipart/mixed",
         "  ├ 1/1 text/plain, .asc, 12 B",
-        "  ├ 1/2 “papers.zip”, application/octet-stream, .zip, 442 B",
-        "  │ ├ 1/2/1 “inner.zip”, .zip, 204 B",
+        "  ├ 1/2 “papers.zip”, application/octet-stream, .zip, 401 B",
+        "  │ ├ 1/2/1 “inner.zip”, .zip, 198 B",
         "  │ │ ├ 1/2/1/1 “run.js”, .asc, 1 B",
         "  │ │ │     ! BANNED by “script” of DEFAULT",
         "  │ │ └ 1/2/1/2 “a.txt”, .asc, 1 B",
