@@ -11,7 +11,7 @@ from milterguard.mime.header import read
 from milterguard.mime.walk import Span, Walk
 
 _FIRST_LOOK = 4096
-_MOST_OTHER = 25_165_824
+_MOST_OTHER = 8_388_608
 """Octets of a container that are decoded where its encoding is not base64."""
 
 
@@ -55,11 +55,12 @@ def _decode(state: Walk, body: Span, encoding: str, placement: str) -> bytes:
     """Return the decoded octets of a container, by the book; cut where the limit is."""
     left = state.may_decode()
     # Beside base64 the others are slow, and nobody puts large messages in them.
-    end = body.end if encoding == "base64" else min(body.end, body.start + _MOST_OTHER)
-    if end < body.end:
+    octets, end = state.sources[body.source], body.end
+    if encoding != "base64" and body.start + _MOST_OTHER < body.end:
         state.note(Construct.TOO_MUCH, placement)
+        end = octets.rfind(b"\n", body.start, body.start + _MOST_OTHER) + 1 or body.start + _MOST_OTHER
     blocks: list[bytes] = []
-    for block in decode.decodings(state.sources[body.source], body.start, end, encoding)[0].blocks():
+    for block in decode.decodings(octets, body.start, end, encoding)[0].blocks():
         if left < len(block):
             state.note(Construct.TOO_MUCH, placement)
             break

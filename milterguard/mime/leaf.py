@@ -13,7 +13,7 @@ from milterguard.mime.header import has_fields
 from milterguard.mime.octets import Octets
 from milterguard.mime.walk import Span, Task, Walk
 
-_CARVED_OCTETS = 1 << 24
+_CARVED_OCTETS = 1 << 23
 """Of a leaf that is not said to be in base64: no program decodes it, and a message of which that is not sure is
 ambiguous already."""
 _SHOWN = frozenset({"text/plain", "text/html"})
