@@ -17,6 +17,8 @@ _WINDOW = 1 << 18
 _TAIL = 512
 """Octets after a boundary in which the end of its line is looked for."""
 _OVERLAP = 8192
+_BEFORE = 16
+"""Octets before a delimiter that tell whether it begins a line."""
 _MAX_LONGER = 16
 _MOST_DASHED = 200_000
 """Lines like a delimiter among which fields of parts are looked for."""
@@ -164,7 +166,10 @@ def undeclared(octets: Octets, start: int, end: int, *, most: int) -> Undeclared
     """Return the boundaries of lines like a delimiter that fields of a part follow."""
     found: dict[bytes, None] = {}
     looked_at = 0
-    for window in _windows(octets, start, end):
+    first = octets.find(b"--", start, end)
+    if first < 0:
+        return Undeclared((), True)
+    for window in _windows(octets, max(start, first - _BEFORE), end):
         if b"--" in window and b"content" in window.lower():
             looked_at += sum(map(window.count, _DASHES))
             found.update(dict.fromkeys(islice(_matching(_UNDECLARED, window), most - len(found))))
@@ -182,7 +187,7 @@ def dashed(octets: Octets, start: int, end: int) -> bytes:
 def _windows(octets: Octets, start: int, end: int) -> Iterator[bytes]:
     """Yield a range piece by piece, with what stands before and after a piece."""
     for position in range(start, end, _WINDOW):
-        before = octets[position - 16 : position] if position > start else b"\n"
+        before = octets[position - _BEFORE : position] if position > start else b"\n"
         yield before + octets[position : min(end, position + _WINDOW + _OVERLAP)]
 
 
