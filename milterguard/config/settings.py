@@ -177,7 +177,11 @@ class Spamd:
 class Parts:
     """Taking messages apart, and what becomes UNCHECKED by it. Section ``[checks.parts]``."""
 
-    enabled: bool = setting(True, "Report as unchecked what is ambiguous, encrypted, over a limit or broken.")
+    enabled: bool = setting(
+        True,
+        "Report as unchecked what is ambiguous, encrypted, over a limit or broken.",
+        amavis="$bypass_decode_parts",
+    )
     max_depth: int = setting(40, "MIME parts in MIME parts are looked into so deep.", minimum=2, maximum=200)
     max_parts: int = setting(1000, "MIME parts that are looked into.", minimum=10, maximum=100000)
     max_part_header_bytes: int = setting(
@@ -187,10 +191,10 @@ class Parts:
         14, "Archives in archives are opened so deep.", amavis="$MAXLEVELS", minimum=1, maximum=100
     )
     max_members: int = setting(
-        1500, "Members of archives that are looked into.", amavis="$MAXFILES", minimum=1, maximum=100000
+        1500, "Members of archives that are looked into, in one message.", amavis="$MAXFILES", minimum=1, maximum=100000
     )
     max_unpacked_bytes: int = setting(
-        104857600, "Octets that may come out of archives.", amavis="$MAX_EXPANSION_QUOTA", minimum=65536
+        104857600, "Octets that may come out of archives, in one message.", amavis="$MAX_EXPANSION_QUOTA", minimum=65536
     )
     cpu_seconds: int = setting(10, "Processor time for opening one attachment.", minimum=1, maximum=600)
     memory_bytes: int = setting(536870912, "Address space for opening one attachment.", minimum=134217728)
