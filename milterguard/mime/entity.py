@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from milterguard.core.part import Flag, Problem
 from milterguard.mime import decode
+from milterguard.mime.decoding import Decoding
 from milterguard.mime.octets import Octets
 
 
@@ -53,8 +54,8 @@ class Entity:
     start: int = 0
     end: int = 0
     encoding: str = "identity"
-    decoding: int = 0
-    """Index into what ``decode.decodings`` returns for the range."""
+    decoding: Decoding | None = None
+    """Which of the ways to decode it; None: what most programs make of the range."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,5 +70,6 @@ class Walked:
     def octets(self, index: int) -> Iterator[bytes]:
         """Yield the decoded octets of a leaf in bounded blocks; may be asked again. Never raises."""
         entity = self.entities[index]
-        found = decode.decodings(self.sources[entity.source], entity.start, entity.end, entity.encoding)
-        return found[min(entity.decoding, len(found) - 1)].blocks()
+        octets = self.sources[entity.source]
+        way = entity.decoding or decode.decodings(octets, entity.start, entity.end, entity.encoding)[0]
+        return way.blocks()

@@ -42,7 +42,7 @@ def add(state: Walk, task: Task, declared: Declaration, body: Span, *, is_suspec
     index = -1
     for encoding in declared.encodings:
         found = decode.decodings(state.sources[body.source], body.start, body.end, encoding)
-        for number, decoding in enumerate(found):
+        for decoding in found:
             is_first = index < 0
             if not is_first and not state.room():
                 state.note(Construct.TOO_MANY_PARTS, task.placement)
@@ -68,7 +68,7 @@ def add(state: Walk, task: Task, declared: Declaration, body: Span, *, is_suspec
                     start=body.start,
                     end=body.end,
                     encoding=encoding,
-                    decoding=number,
+                    decoding=decoding,
                 )
             )
             index = added if is_first else index
@@ -104,9 +104,9 @@ def _guessed(state: Walk, index: int, body: Span) -> None:
     """Add what a leaf is in the encodings that it seems to be in and does not say."""
     octets = state.sources[body.source]
     for encoding in decode.guessed(octets, body.start, body.end):
-        for number, decoding in enumerate(decode.decodings(octets, body.start, body.end, encoding)):
+        for decoding in decode.decodings(octets, body.start, body.end, encoding):
             reading = decoding.reading or f"{encoding}, not declared"
-            state.leaf(index, body, reading=reading, encoding=encoding, decoding=number)
+            state.leaf(index, body, reading=reading, encoding=encoding, decoding=decoding)
 
 
 def _encoded(state: Walk, index: int, task: Task) -> None:
@@ -151,9 +151,9 @@ def files(state: Walk, index: int, span: Span) -> bool:
 
 
 def _file(state: Walk, index: int, place: Span, file: decode.Embedded) -> None:
-    for number, one in enumerate(decode.decodings(state.sources[place.source], place.start, place.end, file.encoding)):
+    for one in decode.decodings(state.sources[place.source], place.start, place.end, file.encoding):
         reading = one.reading or "in a text"
-        if state.leaf(index, place, reading=reading, encoding=file.encoding, name=file.name, decoding=number) < 0:
+        if state.leaf(index, place, reading=reading, encoding=file.encoding, name=file.name, decoding=one) < 0:
             break
 
 

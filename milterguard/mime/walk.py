@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from milterguard.core.part import Flag, Problem
 from milterguard.mime.ambiguity import Construct, problem
+from milterguard.mime.decoding import Decoding
 from milterguard.mime.entity import Entity, Limits, Walked
 from milterguard.mime.octets import Octets
 
@@ -123,7 +124,14 @@ class Walk:
         return len(self.entities) - 1
 
     def leaf(
-        self, parent: int, span: Span, *, reading: str, encoding: str = "identity", name: str = "", decoding: int = 0
+        self,
+        parent: int,
+        span: Span,
+        *,
+        reading: str,
+        encoding: str = "identity",
+        name: str = "",
+        decoding: Decoding | None = None,
     ) -> int:
         """Add a leaf that only some programs see; beyond the limit of parts it is left out and -1 returned."""
         if not self.room():

@@ -12,7 +12,7 @@ from milterguard.mime.structure import walk
 from milterguard.unpack import wire
 
 LONGEST_INPUT = 65_536
-SECONDS_FOR_ONE = 1.0
+SECONDS_FOR_ONE = 2.0
 """Processor time that an input of that length may take."""
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
