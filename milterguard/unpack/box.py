@@ -15,7 +15,7 @@ import socket
 import threading
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Protocol
 
 from milterguard.errors import MilterguardError
@@ -44,7 +44,7 @@ class Report:
     trouble: str = ""
     """Why it may not be all; empty: it is. ``crashed (signal N)``, ``exited (status N)``, ``failed (Error)``,
     ``out of time``, ``out of memory``, ``limit``, ``garbled``: our words only."""
-    waited_seconds: float = 0.0
+    waited_seconds: float = field(default=0.0, compare=False)
     """How long other leaves had all processes."""
 
 

@@ -239,10 +239,11 @@ def _examiner(name: str) -> Examiner:
     return examiner
 
 
-def _preload() -> None:
-    """Import what a child may ask for when it can open no file any more: codecs, for names in every charset."""
+def _preload(name: str) -> None:
+    """Load what a child may ask for when it can open no file any more: codecs, and what the examiner names."""
     import encodings
 
+    getattr(importlib.import_module(name.partition(":")[0]), "preload", lambda: None)()
     for module in pkgutil.iter_modules(encodings.__path__):
         with contextlib.suppress(ImportError):  # those of Windows
             importlib.import_module(f"encodings.{module.name}")
@@ -255,7 +256,7 @@ def main() -> None:
     signal.pthread_sigmask(signal.SIG_SETMASK, ())
     asked = json.loads(sys.argv[2])
     examiner = _examiner(asked["examiner"])
-    _preload()
+    _preload(asked["examiner"])
     rehearse(examiner)
     terms = prepare(memory_bytes=asked["memory_bytes"], cpu_seconds=asked["cpu_seconds"])
     control = socket.socket(fileno=_CONTROL)

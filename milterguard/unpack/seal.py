@@ -4,6 +4,10 @@
 Each seal is tried; those that this system does not have are missing in what is returned, and the process
 goes on without them. They overlap on purpose: a hole in one leads nowhere.
 
+Known to be wrong: files in memory are bounded one by one and in their number, not in their sum, so that a
+child that was taken over may fill as many of them as archives in archives need. Where that matters the
+service's cgroup bounds it (systemd ``MemoryMax=``); the kernel then ends a child or the nursery first.
+
 *Source:* setrlimit(2), prctl(2), landlock(7), seccomp(2).
 """
 
@@ -22,6 +26,7 @@ from milterguard.unpack import landlock, seccomp
 LIMITS, USER, LANDLOCK, SECCOMP = "limits", "user", "landlock", "seccomp"
 ALL = (LIMITS, USER, LANDLOCK, SECCOMP)
 _NOBODY = 65534
+_BLOCK_BYTES = 65536
 _PR_SET_PDEATHSIG, _PR_SET_DUMPABLE, _PR_SET_NO_NEW_PRIVS = 1, 4, 38
 
 
@@ -82,8 +87,10 @@ def shut(terms: Terms, *, max_bytes: int, max_depth: int) -> tuple[str, ...]:
 
     ``max_bytes``: no file in memory grows much longer; ``max_depth``: how many of those are open at a time.
     """
-    _lower(resource.RLIMIT_FSIZE, max_bytes + max_bytes // 4)
-    _lower(resource.RLIMIT_NOFILE, 2 * max_depth + 32)
+    # What stands beside a bomb comes on top of the limit (``quota``).
+    _lower(resource.RLIMIT_FSIZE, max_bytes + max_bytes // 8 + _BLOCK_BYTES)
+    # A level has its octets and a mapping of them, the last one is looked into by several.
+    _lower(resource.RLIMIT_NOFILE, 2 * max_depth + 12)
     used = math.ceil(time.process_time())
     _lower(resource.RLIMIT_CPU, used + terms.cpu_seconds, used + terms.cpu_seconds + 1)
     return (SECCOMP,) if terms.program is not None and seccomp.load(terms.libc, terms.program) else ()

@@ -142,7 +142,7 @@ def test_files_in_memory_are_few(box: Box, content: int) -> None:
     """As many as archives in archives take."""
     (member,) = ask(box, content, "hold_files").members
     assert member.size is not None
-    assert 2 * Request().max_depth <= member.size < 100
+    assert 2 * Request().max_depth <= member.size < 40
 
 
 def test_a_child_has_no_environment_and_no_kin(box: Box, content: int) -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A message is taken apart: MIME here, archives in the sealed child, in one tree."""
 
+import gzip
 import io
 import os
 import threading
@@ -28,6 +29,7 @@ from milterguard.unpack.opener import Opener, Unopened
 from milterguard.unpack.told import Told
 from tests.core.build import Octets, message
 from tests.fakes.content import Arriving
+from tests.unpack.examined import tarred
 
 EXAMINERS = "tests.unpack.examiners"
 
@@ -115,6 +117,29 @@ def test_the_same_octets_are_given_once(box: Box) -> None:
     found = opened(box, mail(("a.bin", b"same"), ("b.bin", b"same"), text=b"same"))
     (leaf,) = found.leaves
     assert leaf.is_attachment
+
+
+def test_archives_as_deep_as_allowed_are_opened(box: Box) -> None:
+    """Each too large to be held in memory: descriptors suffice on every level, of zips and of tars."""
+    noise = os.urandom(300_000)
+    levels = Parts().max_archive_depth - 1
+    zips = tars = noise
+    for _ in range(levels):
+        zips = zipped(("next", zips))
+    for _ in range(levels // 2):
+        tars = gzip.compress(tarred({"next": tars}), 1)
+    for archive in (zips, tars):
+        found = opened(box, mail(("a.bin", archive)))
+        assert found.tree[-1].digest == sha256(noise).hexdigest()
+        assert all(part.flags == frozenset() for part in found.tree)
+
+
+def test_libmagic_is_asked_behind_the_seal(box: Box) -> None:
+    """Its database was read before: what our own signatures do not know is named all the same."""
+    font = b"OTTO\x00\x0a\x00\x80\x00\x03\x00\x20CFF " + bytes(100)
+    access = b"\x00\x01\x00\x00Standard Jet DB\x00" + bytes(100)
+    found = opened(box, mail(("a.zip", zipped(("a.mdb", access), ("b.otf", font)))))
+    assert found.tree[-2].kinds == ("mdb",)
 
 
 def test_what_is_over_a_limit_is_flagged_and_given_piece_by_piece(box: Box) -> None:
