@@ -124,8 +124,8 @@ class Opener(Protocol):
     def open(self, message: Message, *, deadline: float) -> Opened:
         """Return the parts of a message, waiting until its content has arrived.
 
-        ``deadline`` is on the monotonic clock. What cannot be looked into is told by flags of its parts. Raises ContentError when the octets
-        are gone, CheckError when nothing can be said at all.
+        ``deadline`` is on the monotonic clock. What cannot be looked into is told by flags of its parts.
+        Raises ContentError when the octets are gone, CheckError when nothing can be said at all.
         """
         ...
 

@@ -18,7 +18,9 @@ def judged(*parts: Part, problems: tuple[Problem, ...] = ()) -> list[tuple[str, 
 
 def test_parts_without_flags_are_nothing_to_report() -> None:
     """Macros and directories alone do not make a message unchecked."""
-    assert judged(Part("1/1", 0, flags=frozenset({Flag.MACRO})), Part("1/2", 0, flags=frozenset({Flag.DIRECTORY}))) == []
+    assert (
+        judged(Part("1/1", 0, flags=frozenset({Flag.MACRO})), Part("1/2", 0, flags=frozenset({Flag.DIRECTORY}))) == []
+    )
 
 
 def test_each_reason_is_told_with_name_and_place() -> None:
