@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: A001
 # What milterguard uses of pyclamd 0.4.0, which carries no types.
 import socket
 

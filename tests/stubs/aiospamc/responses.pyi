@@ -1,5 +1,4 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-# ruff: noqa: N818
 from aiospamc.header_values import Headers
 
 class Response:
