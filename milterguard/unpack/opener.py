@@ -8,7 +8,7 @@ of a part, never in an exception: the rest of the message is looked into all the
 Time is a limit like the others when the message itself takes too much, for it would do so again whenever it
 is retried. When most of it went by waiting for processes that others had, that is our failure: a retry helps.
 
-*Errors:* ContentError when the message's octets are gone; BoxError when no sealed child can be had.
+*Errors:* ContentError when the message's octets are gone; CheckUnavailable when no sealed child can be had.
 """
 
 import os
@@ -23,9 +23,10 @@ from milterguard.config.settings import Parts
 from milterguard.core.message import Message
 from milterguard.core.part import UNCHECKED_FLAGS, Flag, Part
 from milterguard.core.text import decoded
+from milterguard.errors import CheckUnavailable
 from milterguard.mime.structure import Entity, Limits, Walked, walk
 from milterguard.unpack import wire
-from milterguard.unpack.box import Box, BoxBusy, Report
+from milterguard.unpack.box import Box, BoxBusy, BoxError, Report
 from milterguard.unpack.heap import Heap
 from milterguard.unpack.member import Member, Request
 from milterguard.unpack.opened import Leaf, Opened
@@ -33,6 +34,8 @@ from milterguard.unpack.survey import survey
 from milterguard.unpack.told import Told, merged
 from milterguard.unpack.words import password_candidates
 
+_NAME = "parts"
+"""Under which a failure is told."""
 _SHARE = 0.6
 """Of the time that is left: the scanners need the rest for what was found inside."""
 _TEXT_BYTES = 65536
@@ -62,13 +65,16 @@ class Opener:
     def open(self, message: Message, *, deadline: float) -> Opened:
         """Return the parts of a message, waiting until its content has arrived.
 
-        ``deadline`` is on the monotonic clock. Raises ContentError and BoxError.
+        ``deadline`` is on the monotonic clock. Raises ContentError and CheckUnavailable.
         """
         body = message.content.whole(deadline=deadline)
         walked = walk(message.header, body, self._limits)
         seconds = max(0.0, deadline - time.monotonic()) * _SHARE
         work = _Work(self._settings, self._box, walked, directory=self._directory, seconds=seconds)
-        return work.done(gives_all=self._gives_all)
+        try:
+            return work.done(gives_all=self._gives_all)
+        except BoxError as error:
+            raise CheckUnavailable(_NAME, str(error)) from error
 
     def close(self) -> None:
         """Give back the sealed processes."""

@@ -14,6 +14,7 @@ from milterguard.core.part import Flag
 from milterguard.unpack.archive import readings
 from milterguard.unpack.member import Request
 from tests.unpack.examined import EXECUTABLE, TESTFILES, examined, made, tarred, zipped
+from tests.unpack.foreign import rar4, rar5
 
 PROGRAM = EXECUTABLE.read_bytes()
 ARCHIVES = (
@@ -172,6 +173,17 @@ def test_a_rar_with_an_encrypted_list_is_encrypted() -> None:
     new = b"Rar!\x1a\x07\x01\x00" + bytes(4) + b"\x21\x04\x00\x00\x01\x0f" + bytes(30)
     assert Flag.ENCRYPTED in examined(old).leaf.flags
     assert Flag.ENCRYPTED in examined(new).leaf.flags
+
+
+def test_members_of_a_volume_of_a_rar_are_told() -> None:
+    """That it is a volume is told as well; so is that a member is encrypted."""
+    volume = examined(rar4("p.exe", PROGRAM, main_bits=1))
+    assert Flag.FRAGMENT in volume.leaf.flags
+    assert volume.given == {(1,): PROGRAM}
+    assert Flag.FRAGMENT in examined(rar5("p.exe", PROGRAM, main_bits=1)).leaf.flags
+    shut = examined(rar4("p.exe", PROGRAM, file_bits=4))
+    assert shut.flags & {Flag.ENCRYPTED, Flag.UNDECODABLE}
+    assert "p.exe" in shut.names
 
 
 def test_names_are_told_in_every_reading() -> None:

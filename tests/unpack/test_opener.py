@@ -20,8 +20,8 @@ import pytest
 from milterguard.config.settings import Parts
 from milterguard.core.message import Field, Message
 from milterguard.core.part import Flag, Part
-from milterguard.errors import ContentError
-from milterguard.unpack.box import Box, BoxError
+from milterguard.errors import CheckUnavailable, ContentError
+from milterguard.unpack.box import Box
 from milterguard.unpack.heap import Heap
 from milterguard.unpack.member import Member, Request
 from milterguard.unpack.opened import Leaf, Opened
@@ -93,7 +93,7 @@ def test_a_message_without_archives_costs_no_process() -> None:
     broken.close()
     found = opened(broken, mail(("a.txt", b"text"), ("b.png", b"\x89PNG\r\n\x1a\n" + bytes(40))))
     assert [part.kinds for part in found.tree[1:]] == [("asc",), ("asc",), ("image", "png")]
-    with pytest.raises(BoxError):
+    with pytest.raises(CheckUnavailable, match="parts: closed"):
         opened(broken, mail(("a.zip", zipped(("b", b"")))))
 
 
@@ -274,7 +274,7 @@ def test_time_that_others_take_is_a_failure() -> None:
         with ThreadPoolExecutor(1) as pool:
             first = pool.submit(box.open, leaf, request, deadline=time.monotonic() + 4, sink=Sink())
             assert at_work.wait(30)
-            with pytest.raises(BoxError, match="others"):
+            with pytest.raises(CheckUnavailable, match="others"):
                 Opener(Parts(), box).open(about, deadline=time.monotonic() + 1)
             assert first.result().trouble == "out of time"
         assert opened(box, about).tree[-1].is_member

@@ -186,6 +186,18 @@ def test_a_name_with_nul_is_told_in_both_lengths() -> None:
     assert seen(written([Entry(b"a.exe\0.txt", PROGRAM)])).members[0].names == ("a.exe\0.txt", "a.exe")
 
 
+def test_a_zip_in_the_header_of_a_member_is_a_contradiction() -> None:
+    """Whoever looks for members everywhere finds others than whoever trusts the directory."""
+    hidden = zipped({"a.exe": PROGRAM})
+    extra = struct.pack("<HH", 0xFEFE, len(hidden)) + hidden
+    local = bytearray(Entry(b"a.txt", HARMLESS).local())
+    local[28:30] = len(extra).to_bytes(2, "little")
+    local[35:35] = extra
+    central = Entry(b"a.txt", HARMLESS).central(0)
+    octets = bytes(local) + central + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(central), len(local), 0)
+    assert "a member in the header of another one" in seen(octets).leaf.detail
+
+
 def test_overlapping_members_are_ambiguous() -> None:
     """Two entries that share one local header."""
     entry = Entry(b"a.txt", HARMLESS)
