@@ -119,7 +119,7 @@ def answering(answer: bytes) -> Iterator[str]:
             connection.settimeout(30)
             connection.recv(65536)
             connection.sendall(answer)
-            with suppress(ConnectionError):  # whoever has read enough hangs up
+            with suppress(OSError):  # whoever has read enough hangs up
                 connection.shutdown(socket.SHUT_WR)
                 while connection.recv(65536):
                     pass
