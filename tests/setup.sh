@@ -20,7 +20,7 @@ readonly DAEMON_PACKAGES="postfix clamav-daemon spamassassin spamd"
 readonly TEST_PACKAGES="procps openssl systemd util-linux mount"
 readonly BUILD_PACKAGES="libmilter-dev gcc libc6-dev make ca-certificates"
 readonly LIBRARIES="libarchive13 libmagic1"
-readonly ARCHIVERS="clamav-testfiles 7zip arj cpio genisoimage lz4 lzop ncompress rpm xz-utils zstd"
+readonly ARCHIVERS="clamav-testfiles 7zip zip arj cpio genisoimage lz4 lzop ncompress rpm xz-utils zstd"
 readonly LISTS_FRESH_HOURS=24
 
 say() { echo "setup: $*"; }

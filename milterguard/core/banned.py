@@ -174,6 +174,7 @@ class Inspection:
 def reason(tree: Tree, answer: Answer) -> str:
     """Return the rule's title and the attributes of the leaf, fit to be shown: ``executable: .exe,.exe-ms,evil.exe``.
 
+    Where the rule holds of something that the leaf stands in, that is named behind it: ``… in evil.scr``.
     At most ``REASON_LIMIT`` printable characters. *Source:* amavis' ``banning_reason_short``.
     """
     part = tree[answer.leaf]
@@ -182,6 +183,9 @@ def reason(tree: Tree, answer: Answer) -> str:
     if answer.rule.mimes or not shown:
         shown = [*(clipped(each, _SHOWN_LENGTH) for each in part.types[:1]), *shown]
     text = f"{answer.rule.title}: {','.join(shown)}" if shown else answer.rule.title
+    if answer.node != answer.leaf:
+        holder = tree[answer.node]
+        text += f" in {clipped(holder.names[0], _SHOWN_LENGTH) if holder.names else f'part {holder.placement}'}"
     # Once for what it escapes, once for the length that this has come to.
     return printable(printable(text, len(text)), REASON_LIMIT)
 

@@ -12,9 +12,10 @@ from milterguard.core.decide import concerned, grounds
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Envelope, Traffic
 from milterguard.core.finding import Category, Finding
-from milterguard.core.part import Part, Tree
+from milterguard.core.part import Part
 from milterguard.core.reply import category_words
 from milterguard.core.score import score_text
+from milterguard.core.spelling import clipped
 from milterguard.core.text import printable
 from milterguard.core.verdict import ChangeField, Edit, Outcome, RemoveField, RemoveRecipient, Verdict
 
@@ -180,7 +181,7 @@ def evidence(record: Record) -> dict[str, Any]:
         "tls": record.envelope.client.tls,
         "daemon": record.envelope.client.daemon,
         "findings": [_finding(each) for each in verdict.findings],
-        "parts": [_part(each) for each in _in_order(verdict.tree)[:_MOST_PARTS]],
+        "parts": [_part(each) for each in _shown(verdict)],
         "parts_left_out": max(0, len(verdict.tree) - _MOST_PARTS),
         "skipped": list(verdict.skipped),
         "outcomes": [_outcome(each) for each in verdict.decision.outcomes],
@@ -208,8 +209,13 @@ def _finding(finding: Finding) -> dict[str, Any]:
     }
 
 
-def _in_order(tree: Tree) -> list[Part]:
-    """Return the parts as a reader meets them: each followed by what stands in it."""
+def _shown(verdict: Verdict) -> list[Part]:
+    """Return the parts as a reader meets them, each before what stands in it; of many those that matter."""
+    tree = verdict.tree
+    if len(tree) > _MOST_PARTS:
+        told = {finding.part for finding in verdict.findings}
+        ranked = sorted(tree, key=lambda part: (part.placement not in told, not part.flags, part.placement.count("/")))
+        tree = tuple(ranked[:_MOST_PARTS])
     return sorted(tree, key=lambda part: tuple(map(int, part.placement.split("/"))))
 
 
@@ -218,7 +224,7 @@ def _part(part: Part) -> dict[str, Any]:
     return {
         "placement": part.placement,
         "types": [printable(each, _NAME_LIMIT) for each in part.types[:_MOST_NAMES]],
-        "names": [printable(each, _NAME_LIMIT) for each in part.names[:_MOST_NAMES]],
+        "names": [printable(clipped(each, _NAME_LIMIT), _NAME_LIMIT) for each in part.names[:_MOST_NAMES]],
         "kinds": list(part.kinds),
         "size": part.size,
         "sha256": part.digest,

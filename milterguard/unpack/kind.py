@@ -10,7 +10,7 @@ Pure and fast, so that every part of every message can be asked; libmagic's opin
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from milterguard.unpack.signature import BEGINNINGS, INSIDE, OLE_STREAMS, ZIP_NAMES
@@ -20,6 +20,7 @@ HEAD_BYTES = 40960
 TAIL_BYTES = 66_000
 """Last octets that are worth giving: a zip's end record stands before up to 65,535 octets of comment."""
 
+LOCKED = frozenset({"pgp.enc", "smime.enc"})
 OPENABLE = frozenset(
     (
         *("zip", "7z", "rar", "gz", "bz2", "xz", "zst", "lz4", "lz", "lzma", "lzo", "lrz", "Z", "F", "tar", "cpio"),
@@ -60,6 +61,11 @@ _BY_OCTET: dict[int, tuple[tuple[bytes, tuple[str, ...]], ...]] = {
     octet: tuple(entry for entry in BEGINNINGS if entry[0][0] == octet) for octet in {key[0] for key, _ in BEGINNINGS}
 }
 _OLE_NAMES = tuple((name.encode("utf-16-le"), kinds) for name, kinds in OLE_STREAMS)
+
+
+def is_locked(kinds: Iterable[str]) -> bool:
+    """Return whether it is encrypted for a person who has the key: nobody on the way can look into it."""
+    return not LOCKED.isdisjoint(kinds)
 
 
 def kinds_of(head: bytes, tail: bytes = b"", size: int | None = None) -> tuple[str, ...]:

@@ -28,6 +28,7 @@ from milterguard.mime.structure import Entity, Limits, Walked, walk
 from milterguard.unpack import wire
 from milterguard.unpack.box import Box, BoxBusy, BoxError, Report
 from milterguard.unpack.heap import Heap
+from milterguard.unpack.kind import is_locked
 from milterguard.unpack.member import Member, Request
 from milterguard.unpack.opened import Leaf, Opened
 from milterguard.unpack.survey import survey
@@ -121,7 +122,8 @@ class _Work:
     def _leaf(self, index: int, entity: Entity) -> None:
         octets = partial(self._walked.octets, index)
         seen = survey(octets, self._directory)
-        self._parts[index] = replace(self._parts[index], size=seen.size, digest=seen.digest, kinds=seen.kinds)
+        part = replace(self._parts[index], size=seen.size, digest=seen.digest, kinds=seen.kinds)
+        self._parts[index] = replace(part, flags=part.flags | _locked(seen.kinds))
         is_flagged = False
         if seen.file is not None:
             try:
@@ -237,6 +239,10 @@ def _part(entity: Entity) -> Part:
     )
 
 
+def _locked(kinds: tuple[str, ...]) -> frozenset[Flag]:
+    return frozenset({Flag.ENCRYPTED}) if is_locked(kinds) else frozenset()
+
+
 def _member(member: Member, parent: int, placement: str) -> Part:
     return Part(
         placement,
@@ -245,7 +251,7 @@ def _member(member: Member, parent: int, placement: str) -> Part:
         kinds=member.kinds,
         size=member.size,
         digest=member.digest,
-        flags=member.flags,
+        flags=member.flags | _locked(member.kinds),
         detail=member.detail,
         is_member=True,
     )

@@ -120,6 +120,8 @@ INSIDE: tuple[tuple[int, bytes, tuple[str, ...]], ...] = (
     (34817, b"NSR0", ("udf",)),
     (36865, b"NSR0", ("udf",)),
     (38913, b"NSR0", ("udf",)),
+    # CMS enveloped data (RFC 5652 section 6), behind a sequence of any length: encrypted S/MIME.
+    *((offset, b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03", ("smime.enc",)) for offset in range(2, 7)),
     (4, b"ftyp", ("movie", "mp4")),
     (4, b"moov", ("movie", "mov")),
     (20, b"\xdc\xa7\xc4\xfd", ("zoo",)),

@@ -178,6 +178,10 @@ def test_the_reason_is_the_title_and_what_the_leaf_is() -> None:
     assert reason(MIXED, answer) == "executable: .exe,.exe-ms,evil.exe"
     [answer] = Inspection(MIXED).answers([RuleSet("X", (rule("declared", mimes="application/octet-stream"),))])
     assert reason(MIXED, answer) == "declared: application/octet-stream,.exe,.exe-ms,evil.exe"
+    answer, _ = Inspection(MIXED).answers([RuleSet("X", (rule("container", mimes="multipart/mixed"),))])
+    assert reason(MIXED, answer).endswith(" in part 1")
+    answer, _ = Inspection(NESTED).answers([RuleSet("X", (rule("tarball", types="tar"),))])
+    assert reason(NESTED, answer).endswith(" in a.tar")
     bare = (Part("1"),)
     [answer] = Inspection(bare).answers([RuleSet("X", (rule("anything"),))])
     assert reason(bare, answer) == "anything"

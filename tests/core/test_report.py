@@ -12,6 +12,7 @@ from milterguard.core.decide import decide
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.finding import Category, Finding
+from milterguard.core.part import Flag, Part
 from milterguard.core.policy import Policy
 from milterguard.core.report import Record, actions, as_json, direction, edit_words, evidence, hits, log_line
 from milterguard.core.verdict import ChangeField, InsertField, Judged, RemoveField, RemoveRecipient, Verdict
@@ -168,3 +169,19 @@ def test_nothing_hostile_breaks_the_log_line(sender: str, message_id: str, virus
         record(Finding("clamd", Category.VIRUS, detail=virus)), envelope=envelope(sender=sender), message_id=message_id
     )
     assert log_line(hostile).isprintable()
+
+
+def test_of_many_parts_those_that_matter_are_kept() -> None:
+    """What was found about one, or is wrong with one, is not lost behind three hundred others."""
+    dull = tuple(Part(f"1/{number}", 0) for number in range(1, 401))
+    flagged = Part("1/401", 0, names=("x" * 200 + ".exe",), flags=frozenset({Flag.ENCRYPTED}))
+    found = replace(VIRUS, part="1/390")
+    whole = record(found)
+    whole = replace(whole, verdict=replace(whole.verdict, tree=(Part("1"), *dull, flagged)))
+    document = evidence(whole)
+    placements = [part["placement"] for part in document["parts"]]
+    assert len(placements) == 300
+    assert document["parts_left_out"] == 102
+    assert placements[:3] == ["1", "1/1", "1/2"]
+    assert placements[-2:] == ["1/390", "1/401"]
+    assert document["parts"][-1]["names"][0].endswith(".exe")

@@ -304,6 +304,25 @@ def test_nothing_is_left_open(box: Box) -> None:
     assert sum(1 for _ in Path("/proc/self/fd").iterdir()) <= before + 1
 
 
+@pytest.mark.parametrize(
+    "octets",
+    [
+        b"-----BEGIN PGP MESSAGE-----\n\nhQEMA\n",
+        b"\x30\x82\x01\x00\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03" + bytes(99),
+    ],
+    ids=["PGP", "S/MIME"],
+)
+def test_what_is_encrypted_for_its_reader_is_unchecked(box: Box, octets: bytes) -> None:
+    """Nobody on the way can look into it; a signature is nothing of that kind."""
+    found = opened(
+        box,
+        mail(
+            ("a.bin", octets), ("smime.p7s", octets.replace(b"\x07\x03", b"\x07\x02").replace(b"MESSAGE", b"SIGNATURE"))
+        ),
+    )
+    assert [Flag.ENCRYPTED in part.flags for part in found.tree if part.names] == [True, False]
+
+
 def test_where_nobody_looks_inside_there_is_nothing() -> None:
     """And nothing to close."""
     opener = Unopened()
