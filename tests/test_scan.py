@@ -310,6 +310,23 @@ def test_who_waits_for_parts_is_late_at_the_deadline(make_scan: MakeScan) -> Non
     }
 
 
+def test_whose_own_time_is_over_does_not_wait_for_parts(make_scan: MakeScan) -> None:
+    """A timeout, and not an error."""
+    event = threading.Event()
+
+    def late(_message: Message, _budget: Budget, inside: Inside) -> Findings:
+        inside.opened(Budget(time.monotonic() - 1))
+        return (CLEAN,)
+
+    scan = make_scan(Doing("clamd", late), look=look(Opening(OPENED, after=event)))
+    running = scan.begin(message(), soon())
+    (asked, _) = running.asked
+    (finding,) = asked.future.result(timeout=5)
+    event.set()
+    assert (finding.category, finding.minor) == (Category.FAILED, "timeout")
+    scan.finish(running, never)
+
+
 def test_a_settled_message_is_not_waited_for_inside(make_scan: MakeScan) -> None:
     """Another scanner's infection ends the wait for parts."""
     event = threading.Event()

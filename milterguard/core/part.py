@@ -96,12 +96,3 @@ def leaves(tree: Tree) -> Iterator[int]:
     parents = {part.parent for part in tree}
     inner = [index for index in range(len(tree)) if index not in parents]
     yield from sorted(inner, key=lambda index: tree[index].placement.count("/"))
-
-
-def path(tree: Tree, index: int) -> tuple[Part, ...]:
-    """Return a part with everything it stands in, outermost first."""
-    found: list[Part] = []
-    while index >= 0:
-        found.append(tree[index])
-        index = tree[index].parent
-    return tuple(reversed(found))
