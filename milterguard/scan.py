@@ -187,11 +187,13 @@ class Scan:
             done, pending = wait(pending, timeout=running.budget.remaining(), return_when=FIRST_COMPLETED)
             if not done:
                 break
-            settled = is_settled(_collected(running.futures))
+            # One look at the clock: what settles the message must be what is reported, and the
+            # next check may answer between two looks.
+            found = _collected(future for future in running.futures if future not in pending)
+            settled = is_settled(found)
         running.budget.cancel()
         if settled:
             missing = tuple(each.name for each in running.asked if each.future in pending)
-            found = _collected(future for future in running.futures if future not in pending)
             return Scanned(found, running.unwanted + missing, running.inside.tree)
         return Scanned(_with_timeouts(running, pending), running.unwanted, running.inside.tree)
 
@@ -262,7 +264,7 @@ def _with_timeouts(running: Running, pending: set[Future[Findings]]) -> Findings
 
 
 def _collected(futures: Iterable[Future[Findings]]) -> Findings:
-    return tuple(finding for future in futures if future.done() for finding in future.result())
+    return tuple(finding for future in futures for finding in future.result())
 
 
 def _failed(message: Message, name: str, on_failure: OnFailure, error: Exception) -> Finding:

@@ -4,7 +4,8 @@
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -16,7 +17,7 @@ from milterguard.core.message import Message
 from milterguard.core.part import Part
 from milterguard.core.verdict import Judged
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
-from milterguard.scan import LOOK, Checked, CheckedParts, Findings, Look, Scan
+from milterguard.scan import LOOK, Asked, Checked, CheckedParts, Findings, Look, Scan
 from milterguard.unpack.opened import Opened
 from tests.core.build import CLEAN, VIRUS, message
 
@@ -157,6 +158,27 @@ def test_a_settled_message_waits_for_nobody(make_scan: MakeScan) -> None:
     assert scanned.findings == (VIRUS,)
     assert scanned.skipped == ("spamd",)
     assert running.budget.is_cancelled
+
+
+class AnswersWhenLookedAt(Future[Findings]):
+    """A check's answer that comes in the instant between two looks at what has been answered."""
+
+    def done(self) -> bool:
+        if not super().done():
+            self.set_result((VIRUS,))
+        return super().done()
+
+
+def test_what_settles_a_message_is_among_its_findings(make_scan: MakeScan) -> None:
+    """An infection that is reported between two looks is waited for or counted, never dropped as not awaited."""
+    scan = make_scan(Doing("spamd", says(SPAMD_SAYS)))
+    running = scan.begin(message(), soon(0.2))
+    late = Asked("clamd", OnFailure(), AnswersWhenLookedAt())
+    scanned = scan.finish(replace(running, asked=(late, *running.asked)), lambda findings: VIRUS in findings)
+    assert [(each.check, each.category) for each in scanned.findings] == [
+        ("clamd", Category.FAILED),
+        ("spamd", Category.CLEAN),
+    ]
 
 
 def test_a_check_that_is_late_has_failed(make_scan: MakeScan) -> None:
