@@ -39,16 +39,23 @@ class Duplicates:
     def publish(self, key: str, location: str, show: Callable[[], None]) -> str:
         """Let ``show`` make the copy visible unless another process has been faster; return where it lies.
 
-        Two processes that keep the same message at the same time end with one copy. Raises what
-        ``show`` raises.
+        Two processes that keep the same message at the same time end with one copy. The entry comes
+        first: a process that is killed between the two leaves an entry that points to nothing, which
+        counts for nothing, rather than a copy that a retry does not find. Raises what ``show`` raises.
         """
         with self._locked(key) as folder:
             other = self.find(key)
             if other:
                 return other
-            show()
-            if folder is not None:
-                _note(key, location, folder)
+            if folder is None:
+                show()
+                return location
+            _note(key, location, folder)
+            try:
+                show()
+            except Exception:
+                remove_quietly(key, folder)
+                raise
             return location
 
     def forget(self, key: str, location: str) -> None:

@@ -47,6 +47,24 @@ def test_what_cannot_be_shown_is_not_noted(tmp_path: Path) -> None:
     assert list((tmp_path / "index/ab").iterdir()) == []
 
 
+class Killed(BaseException):
+    """Nothing that the code under test catches."""
+
+
+@pytest.mark.parametrize("comes_first", ["the copy", "the kill"])
+def test_a_kill_while_it_is_shown_makes_no_second_copy(tmp_path: Path, comes_first: str) -> None:
+    """A copy that was just shown is found by the retry; an entry without a copy is not heeded."""
+
+    def show() -> None:
+        if comes_first == "the copy":
+            (tmp_path / "first").touch()
+        raise Killed
+
+    with pytest.raises(Killed):
+        index(tmp_path).publish(KEY, "first", show)
+    assert shown(tmp_path, "second") == ("first" if comes_first == "the copy" else "second")
+
+
 def test_a_locked_index_is_not_waited_for_long(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """A stopped process that holds the lock delays nobody's mail."""
     shown(tmp_path, "first")
