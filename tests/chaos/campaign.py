@@ -32,6 +32,10 @@ SETTINGS: toml.Table = {
     "recipient": [{"match": [DISCARDER], "virus_destiny": "discard"}],
 }
 _KINDS = ("clean", "infected", "discarded")
+_SHARES = (30, 35, 35)
+"""Percent. Most must not be delivered: what passes one infected message in a hundred shall be seen."""
+_CLAMD_SHARE = 0.1
+"""Of all kills; the others hit a worker."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +130,7 @@ class Campaign:
             is_over = number >= self._plan.messages and self._done.is_set()
             if is_over or time.monotonic() >= self._end:
                 return None
-            return f"{self._random.choices(_KINDS, (80, 10, 10))[0]}-{number}"
+            return f"{self._random.choices(_KINDS, _SHARES)[0]}-{number}"
 
     def _try(self, name: str) -> int:
         """Return the reply code to one attempt; 421 when there was none."""
@@ -153,7 +157,7 @@ class Campaign:
             wanted = int((killed + self._random.random()) * pace)
             with self._answered:
                 self._answered.wait_for(partial(self._has_answered, wanted), timeout=5.0)
-            if self._random.random() < 0.03:
+            if self._random.random() < _CLAMD_SHARE:
                 self._kill_clamd()
             else:
                 self._kill_worker()
