@@ -2,7 +2,8 @@
 """One way to decode a transfer encoding, and how a decoder goes through octets that are never held whole."""
 
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from milterguard.mime.octets import Octets
 
@@ -22,6 +23,11 @@ class Decoding:
     """The octets differ from the first reading's in a way that could hide a file."""
     blocks: Callable[[], Iterator[bytes]]
     """Gives the octets from the first, each time it is called; at most 1 MiB at a time. Never raises."""
+
+
+def held(decoding: Decoding, octets: bytes) -> Decoding:
+    """Return a decoding whose octets were decoded already."""
+    return replace(decoding, blocks=partial(slices, octets, 0, len(octets)))
 
 
 def slices(octets: Octets, start: int, end: int, *, size: int = BLOCK) -> Iterator[bytes]:

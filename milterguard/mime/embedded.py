@@ -39,8 +39,8 @@ def embedded(octets: Octets, start: int, end: int, *, at_most: int = 50) -> tupl
     found: list[Embedded] = []
     if octets.find(b"begin", start, end) >= 0:
         found += _up_to_next(_uuencoded(octets, start, end), end, at_most=at_most)
-    if octets.find(b"=ybegin ", start, end) >= 0:
-        found += _up_to_next(_yencoded(octets, start, end), end, at_most=at_most)
+        if octets.find(b"=ybegin ", start, end) >= 0:
+            found += _up_to_next(_yencoded(octets, start, end), end, at_most=at_most)
     if octets.find(b"\n:", start, end) >= 0 or octets[start : start + 1] == b":":
         found += _up_to_next(_binhexed(octets, start, end), end, at_most=at_most)
     return tuple(sorted(found, key=lambda file: file.start)[:at_most])

@@ -13,7 +13,8 @@ _OTHERS = bytes(set(range(256)) - set(LETTERS))
 
 _ODD_PAIR = re.compile(rb"[0-9][A-Za-z]|[A-Za-z][0-9]|[a-z][A-Z](?=[A-Z])|[A-Z][a-z](?=[A-Z])")
 _KINDS = bytes.maketrans(LETTERS, b"A" * 26 + b"a" * 26 + b"0" * 10 + b"++")
-_ODD_KINDS = (b"0a", b"0A", b"a0", b"A0", b"aAA", b"AaA")
+_ODD_KINDS = (b"0a", b"0A", b"a0", b"A0", b"aAA")
+_ODD_KIND_OVERLAPPING = b"AaA"
 _PURE_LINE = re.compile(rb"(?m)^[ \t]*+((?:[A-Za-z0-9+/]{4}){2,}+[A-Za-z0-9+/=]{0,3}+)[ \t]*+\r?$")
 
 # In base64 of anything four pairs of ten are odd, in prose (capitalised headlines, addresses of web pages)
@@ -41,13 +42,20 @@ def looks_encoded(octets: Octets, start: int, end: int) -> bool:
 
 def _has_some(letters: bytes) -> bool:
     """Tell whether there are odd pairs enough to look at each."""
+    return _at_most_odd(letters) >= _ODD_PAIRS
+
+
+def is_mostly_odd(letters: bytes, *, one_in: int) -> bool:
+    """Tell whether of so many letters more than one begins a pair of neighbours such as words do not have."""
+    least = len(letters) / one_in
+    return _at_most_odd(letters) > least and len(_ODD_PAIR.findall(letters)) > least
+
+
+def _at_most_odd(letters: bytes) -> int:
+    """Return a bound for the number of odd pairs, which costs a tenth of their number."""
     kinds = letters.translate(_KINDS)
-    return sum(map(kinds.count, _ODD_KINDS)) >= _ODD_PAIRS
-
-
-def odd_pairs(letters: bytes) -> int:
-    """Return how many pairs of neighbours are such as words do not have."""
-    return len(_ODD_PAIR.findall(letters))
+    # bytes.count() passes over the second of two that share a letter.
+    return sum(map(kinds.count, _ODD_KINDS)) + 2 * kinds.count(_ODD_KIND_OVERLAPPING)
 
 
 def _is_dense(found: list[int]) -> bool:

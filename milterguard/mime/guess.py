@@ -6,7 +6,7 @@ A guess costs no more than a scan of the decoded octets: it is generous.
 
 import re
 
-from milterguard.mime.gibberish import FOLDED, LETTERS, odd_pairs
+from milterguard.mime.gibberish import FOLDED, LETTERS, is_mostly_odd
 from milterguard.mime.octets import Octets
 
 _SAMPLE = 4096
@@ -45,7 +45,7 @@ def _is_base64(sample: bytes) -> bool:
     # Octets beyond ASCII are base64 with the high bit set only where nothing else stands beside them.
     if folded is not sample and len(letters) < seen:
         return False
-    return odd_pairs(letters) * _LETTERS_TO_ODD > len(letters)
+    return is_mostly_odd(letters, one_in=_LETTERS_TO_ODD)
 
 
 def _is_escaped(sample: bytes) -> bool:

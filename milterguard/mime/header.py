@@ -72,7 +72,7 @@ class Header:
 def read(octets: bytes, *, is_whole: bool = False) -> Header:
     """Read the header section at the start of some octets; ``is_whole``: they are nothing else. Never raises."""
     if is_whole:
-        block, end, is_ended = octets, len(octets), True
+        block, end, is_ended = octets[:-2] if octets.endswith(b"\n\r\n") else octets, len(octets), True
     else:
         found = _END.search(octets)
         end = found.end() if found else len(octets)

@@ -112,14 +112,15 @@ def _guessed(state: Walk, index: int, body: Span) -> None:
 def _encoded(state: Walk, index: int, task: Task) -> None:
     """Look for parts and files in a leaf that is encoded itself: a text, or what begins like a message."""
     entity, span = state.entities[index], task.span
-    raw = state.sources[span.source]
     size = span.end - span.start
     is_searched = entity.is_text and size <= _SEARCHED_OCTETS
-    head = _decoded(raw, span.start, min(span.end, span.start + _HEAD), entity.encoding)
+    may_decode = size <= state.may_decode()
+    octets = state.decoded(index) if is_searched and may_decode else b""
+    head = octets[:_HEAD] or _head(state.sources[span.source], span, entity.encoding)
     begins = has_fields(head) or head.lstrip()[:2] == b"--"
-    if not (is_searched or begins) or size > state.may_decode():
+    if not (is_searched or begins) or not may_decode:
         return
-    octets = _decoded(raw, span.start, span.end, entity.encoding)
+    octets = octets or state.decoded(index)
     is_divided = bool(delimiter.undeclared(octets, 0, len(octets), most=1).boundaries)
     if not (is_divided or begins or decode.embedded(octets, 0, len(octets), at_most=1)):
         return
@@ -129,8 +130,9 @@ def _encoded(state: Walk, index: int, task: Task) -> None:
         _message(state, index, kept, task.depth)
 
 
-def _decoded(octets: Octets, start: int, end: int, encoding: str) -> bytes:
-    return b"".join(decode.decodings(octets, start, end, encoding)[0].blocks())
+def _head(octets: Octets, span: Span, encoding: str) -> bytes:
+    end = min(span.end, span.start + _HEAD)
+    return b"".join(decode.decodings(octets, span.start, end, encoding)[0].blocks())
 
 
 def _message(state: Walk, index: int, span: Span, depth: int) -> None:

@@ -1,16 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Decodes base64 as different programs do: they disagree on padding in the middle, junk and other alphabets.
 
-Whole blocks go through ``translate`` and ``a2b_base64``; Python sees single letters nowhere.
+Whole blocks go through ``translate`` and a decoder six times as fast as that of ``binascii``; it is given nothing that
+decoders could disagree about. Python sees single letters nowhere.
 
 *Source:* RFC 2045 section 6.8; RFC 4648 section 5.
 """
 
 import re
-from binascii import a2b_base64
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import partial
+
+from pybase64 import b64decode
 
 from milterguard.mime.decoding import BLOCK, Decoding, slices
 from milterguard.mime.gibberish import FOLDED, LETTERS, looks_encoded
@@ -106,7 +108,7 @@ def _columns(block: bytes, length: int, ending: bytes) -> bytes:
 
 def _plain(octets: Octets, start: int, end: int, *, size: int) -> Iterator[bytes]:
     for block in slices(octets, start, end, size=size):
-        if decoded := a2b_base64(block):
+        if decoded := b64decode(block):
             yield decoded
 
 
@@ -187,7 +189,7 @@ def _bits(octets: Octets, start: int, end: int) -> Iterator[bytes]:
         whole = len(letters) & ~3
         rest = letters[whole:]
         if whole:
-            yield a2b_base64(letters[:whole])
+            yield b64decode(letters[:whole], validate=True)
     if len(rest) > 1:
         yield _segment(rest)
 
@@ -202,7 +204,7 @@ def _segments(
         *finished, last = letters.split(b"=")
         whole = len(last) & ~3
         rest = last[whole:]
-        if decoded := b"".join(map(_segment, filter(None, finished))) + a2b_base64(last[:whole]):
+        if decoded := b"".join(map(_segment, filter(None, finished))) + b64decode(last[:whole], validate=True):
             yield decoded
     if decoded := _segment(rest):
         yield decoded
@@ -210,4 +212,4 @@ def _segments(
 
 def _segment(letters: bytes) -> bytes:
     over = len(letters) & 3
-    return a2b_base64(letters + _MISSING[over] if over != 1 else letters[:-1])
+    return b64decode(letters + _MISSING[over] if over != 1 else letters[:-1], validate=True)

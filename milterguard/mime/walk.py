@@ -5,11 +5,13 @@ from dataclasses import dataclass, replace
 
 from milterguard.core.part import Flag, Problem
 from milterguard.mime.ambiguity import Construct, problem
-from milterguard.mime.decoding import Decoding
+from milterguard.mime.decoding import Decoding, held
 from milterguard.mime.entity import Entity, Limits, Walked
 from milterguard.mime.octets import Octets
 
 _MAX_PROBLEMS = 100
+_HELD_OCTETS = 1 << 22
+"""Of decoded texts, kept for whoever reads the leaves after the walk; what is beyond is decoded again."""
 _FREE_OCTETS = 1 << 20
 """Scanned beyond the multiple of the message's size: small messages may be gone through often."""
 
@@ -53,6 +55,7 @@ class Walk:
         self._promised = 0
         self._scannable = min(limits.rescans * (len(body) + _FREE_OCTETS), limits.scanned_bytes)
         self._decodable = limits.decoded_bytes
+        self._holdable = _HELD_OCTETS
         self.delimiters = limits.delimiters
         self.is_ambiguous = self.is_over_limits = False
         self.quiet: tuple[str, ...] = ()
@@ -101,6 +104,16 @@ class Walk:
     def may_decode(self) -> int:
         """Return how many more octets may be decoded into memory."""
         return self._decodable
+
+    def decoded(self, index: int) -> bytes:
+        """Return the octets of a leaf in its first reading, and hold them if they are few."""
+        entity = self.entities[index]
+        assert entity.decoding is not None
+        octets = b"".join(entity.decoding.blocks())
+        if len(octets) <= self._holdable:
+            self._holdable -= len(octets)
+            self.entities[index] = replace(entity, decoding=held(entity.decoding, octets))
+        return octets
 
     def keep(self, octets: bytes) -> Span:
         """Take decoded octets as a new source."""
