@@ -9,12 +9,13 @@ FAILED: this is the first of the three doors with a broad ``except``.
 """
 
 import time
-from collections.abc import Callable, Iterable, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, InvalidStateError, ThreadPoolExecutor, wait
+from collections.abc import Callable, Sequence, Set
+from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import partial
 
+from milterguard.answers import Answers, Findings, collected
 from milterguard.checks.base import Budget, Check, Opener, PartCheck
 from milterguard.config.settings import OnFailure
 from milterguard.core.finding import Category, Finding
@@ -24,7 +25,6 @@ from milterguard.core.verdict import Judged
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
 from milterguard.unpack.opened import Opened
 
-Findings = tuple[Finding, ...]
 LOOK = "parts"
 """The name under which taking a message apart fails."""
 
@@ -181,21 +181,14 @@ class Scan:
         Ends early once ``is_settled`` says of the findings so far that nothing can change the
         answer, and at the deadline, when the checks that are missing have FAILED.
         """
-        pending = set(running.futures)
-        settled = False
-        while pending and not settled:
-            done, pending = wait(pending, timeout=running.budget.remaining(), return_when=FIRST_COMPLETED)
-            if not done:
-                break
-            # One look at the clock: what settles the message must be what is reported, and the
-            # next check may answer between two looks.
-            found = _collected(future for future in running.futures if future not in pending)
-            settled = is_settled(found)
+        answers = Answers(running.futures, is_settled)
+        answered, settled = answers.awaited(running.budget.remaining())
         running.budget.cancel()
         if settled:
-            missing = tuple(each.name for each in running.asked if each.future in pending)
+            missing = tuple(each.name for each in running.asked if each.future not in answered)
+            found = collected(future for future in running.futures if future in answered)
             return Scanned(found, running.unwanted + missing, running.inside.tree)
-        return Scanned(_with_timeouts(running, pending), running.unwanted, running.inside.tree)
+        return Scanned(_with_timeouts(running, answered), running.unwanted, running.inside.tree)
 
     def close(self) -> None:
         """Let running checks end and give back the threads, the checks and the opener."""
@@ -252,19 +245,15 @@ def _judge(check: PartCheck, case: _Case, opened: Opened) -> Findings:
     return tuple(replace(each, seconds=seconds) for each in found)
 
 
-def _with_timeouts(running: Running, pending: set[Future[Findings]]) -> Findings:
+def _with_timeouts(running: Running, answered: Set[Future[Findings]]) -> Findings:
     findings: Findings = ()
     for each in running.asked:
-        if each.future in pending:
+        if each.future in answered:
+            findings += each.future.result()
+        else:
             late = CheckTimeout(each.name, "no answer within the deadline")
             findings += (_failed(running.message, each.name, each.on_failure, late),)
-        else:
-            findings += each.future.result()
     return findings
-
-
-def _collected(futures: Iterable[Future[Findings]]) -> Findings:
-    return tuple(finding for future in futures for finding in future.result())
 
 
 def _failed(message: Message, name: str, on_failure: OnFailure, error: Exception) -> Finding:

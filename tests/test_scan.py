@@ -9,6 +9,7 @@ from dataclasses import replace
 
 import pytest
 
+from milterguard.answers import Findings
 from milterguard.checks.base import Budget, Inside
 from milterguard.config.settings import OnFailure
 from milterguard.core.destiny import Destiny
@@ -17,7 +18,7 @@ from milterguard.core.message import Message
 from milterguard.core.part import Part
 from milterguard.core.verdict import Judged
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
-from milterguard.scan import LOOK, Asked, Checked, CheckedParts, Findings, Look, Scan
+from milterguard.scan import LOOK, Asked, Checked, CheckedParts, Look, Scan
 from milterguard.unpack.opened import Opened
 from tests.core.build import CLEAN, VIRUS, message
 
