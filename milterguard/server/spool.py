@@ -40,7 +40,10 @@ class Spool:
         self._max_memory_bytes = max_memory_bytes
         self._max_bytes = max_bytes
         self._directory = directory
-        self._changed = threading.Condition()
+        lock = threading.RLock()
+        self._changed = threading.Condition(lock)
+        self._ended = threading.Condition(lock)
+        """Changed for the last time. Apart, so that who waits for the whole is not woken by each piece."""
         self._memory = bytearray()
         self._file: int | None = None
         self._arrived = 0
@@ -83,14 +86,14 @@ class Spool:
         """Say that nothing more comes: readers now see the end."""
         with self._changed:
             self._is_finished = True
-            self._changed.notify_all()
+            self._tell_all()
 
     def fail(self, trouble: Trouble, detail: str = "") -> None:
         """Give up on the content; readers get ContentError. The first trouble stays."""
         with self._changed:
             if self._trouble is None:
                 self._trouble, self._detail = trouble, detail
-            self._changed.notify_all()
+            self._tell_all()
 
     def release(self) -> None:
         """Say that the session needs it no more. Readers that are open may read to the end of what is there."""
@@ -98,7 +101,7 @@ class Spool:
             if not self._is_finished and self._trouble is None:
                 self._trouble = Trouble.ABORTED
             self._is_released = True
-            self._changed.notify_all()
+            self._tell_all()
             self._close_if_unused()
 
     def open(self, *, deadline: float | None = None) -> "SpoolReader":
@@ -112,7 +115,7 @@ class Spool:
     def whole(self, *, deadline: float | None = None) -> bytes | mmap:
         """Return all octets once the last has arrived; a map outlives the spool. Raises ContentError."""
         with self._changed:
-            self._wait_until(lambda: self._is_finished, deadline)
+            self._wait_until(self._ended, lambda: self._is_finished, deadline)
             if self._is_released:
                 raise ContentError("the message has been answered")
             if self._file is None:
@@ -151,7 +154,7 @@ class Spool:
     def read_at(self, position: int, size: int, *, deadline: float | None) -> bytes:
         """Return octets at a position, waiting for them; empty at the end. Raises ContentError."""
         with self._changed:
-            self._wait_until(lambda: self._readable > position or self._is_finished, deadline)
+            self._wait_until(self._changed, lambda: self._readable > position or self._is_finished, deadline)
             size = min(size, self._readable - position)
             if self._file is None:
                 return bytes(self._memory[position : position + size])
@@ -170,9 +173,13 @@ class Spool:
             self._readers -= 1
             self._close_if_unused()
 
-    def _wait_until(self, is_there: Callable[[], bool], deadline: float | None) -> None:
+    def _tell_all(self) -> None:
+        self._changed.notify_all()
+        self._ended.notify_all()
+
+    def _wait_until(self, changed: threading.Condition, is_there: Callable[[], bool], deadline: float | None) -> None:
         timeout = None if deadline is None else max(0.0, deadline - time.monotonic())
-        if not self._changed.wait_for(lambda: self._trouble is not None or is_there(), timeout):
+        if not changed.wait_for(lambda: self._trouble is not None or is_there(), timeout):
             raise ContentError("the content did not arrive in time")
         if self._trouble is not None:
             raise ContentError(f"spool: {self._trouble.value}")
