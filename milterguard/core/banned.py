@@ -85,15 +85,30 @@ class Rule:
     destiny: Destiny | None = None
     """What becomes of the message; None: what the policy says."""
 
+    @property
+    def needs_name(self) -> bool:
+        """Whether it can hold of something that has a name only."""
+        return bool(self.extensions or self.names)
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True)
 class RuleSet:
-    """Rules in their order, under the name that a policy knows them by."""
+    """Rules in their order, under the name that a policy knows them by. Has a dictionary, for what is cached."""
 
     name: str
     rules: tuple[Rule, ...]
     origin: str = "default"
     """Where it was written."""
+
+    @cached_property
+    def of_nodes(self) -> tuple[tuple[int, Rule], ...]:
+        """Rules that are asked about each node, numbered in their order."""
+        return tuple(enumerate(rule for rule in self.rules if rule.path is None))
+
+    @cached_property
+    def of_nameless(self) -> tuple[tuple[int, Rule], ...]:
+        """Of those the ones that may hold of a node without a name, as most texts are."""
+        return tuple((number, rule) for number, rule in self.of_nodes if not rule.needs_name)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,15 +154,14 @@ class Inspection:
 
         Where its parent has an answer, only the rules before that one can better it.
         """
-        asked = [rule for rule in rules.rules if rule.path is None]
         numbers: list[int] = []
         found: list[Answer | None] = []
         for index, node in enumerate(self._nodes):
             parent = self._tree[index].parent
-            limit = numbers[parent] if parent >= 0 else len(asked)
-            number = next((number for number in range(limit) if _holds(asked[number], node)), limit)
+            limit = numbers[parent] if parent >= 0 else len(rules.of_nodes)
+            number = _first(rules, node, limit)
             if number < limit:
-                found.append(Answer(index, index, asked[number], rules.name))
+                found.append(Answer(index, index, rules.of_nodes[number][1], rules.name))
             else:
                 found.append(found[parent] if parent >= 0 else None)
             numbers.append(number)
@@ -188,6 +202,16 @@ def reason(tree: Tree, answer: Answer) -> str:
         text += f" in {clipped(holder.names[0], _SHOWN_LENGTH) if holder.names else f'part {holder.placement}'}"
     # Once for what it escapes, once for the length that this has come to.
     return printable(printable(text, len(text)), REASON_LIMIT)
+
+
+def _first(rules: RuleSet, node: "_Node", limit: int) -> int:
+    """Return the number of the first rule that holds of this node; the limit when none before it does."""
+    for number, rule in rules.of_nodes if node.part.names else rules.of_nameless:
+        if number >= limit:
+            break
+        if _holds(rule, node):
+            return number
+    return limit
 
 
 def _holds(rule: Rule, node: "_Node") -> bool:
