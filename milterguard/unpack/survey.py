@@ -8,14 +8,16 @@ worth opening is written down on the way, and a small one is held until that is 
 import hashlib
 import os
 from collections import deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from milterguard.unpack.heap import unnamed_file, write_all
 from milterguard.unpack.kind import HEAD_BYTES, TAIL_BYTES, is_openable, kinds_of
+from milterguard.unpack.plain_pdf import is_plain
 
 _HELD_BYTES = 1 << 20
 """Up to that a leaf stays in memory, also on its way to the sealed child."""
+_READ_BYTES = 262_144
 
 
 @dataclass(slots=True)
@@ -37,7 +39,8 @@ def survey(octets: Callable[[], Iterator[bytes]], directory: str = "") -> Survey
         for block in octets():
             passing.take(block)
         kinds = passing.kinds
-        file = passing.kept(octets) if is_openable(kinds) else None
+        is_wanted = is_openable(kinds) and not (kinds == ("pdf",) and is_plain(passing.blocks(octets)))
+        file = passing.kept(octets) if is_wanted else None
     except BaseException:
         passing.forget()
         raise
@@ -86,17 +89,37 @@ class _Passing:
 
     @property
     def kinds(self) -> tuple[str, ...]:
-        return kinds_of(self._head, b"".join(self._tail)[-TAIL_BYTES:], self.size)
+        last: list[bytes] = []
+        missing = TAIL_BYTES
+        for block in reversed(self._tail):
+            last.insert(0, block[-missing:])
+            missing -= len(block)
+            if missing <= 0:
+                break
+        return kinds_of(self._head, b"".join(last), self.size)
+
+    def blocks(self, octets: Callable[[], Iterator[bytes]]) -> Iterable[bytes]:
+        """Return all octets once more, which pass again if nobody has kept them."""
+        if self._file is not None:
+            return _read_all(self._file)
+        return self._tail if self._is_whole else octets()
 
     def kept(self, octets: Callable[[], Iterator[bytes]]) -> int:
-        """Return a file of all octets, which pass once more if only their end told that they are wanted."""
-        if self._file is not None:
-            return self._file
-        self._file = os.memfd_create("leaf") if self._is_whole else unnamed_file(self._directory)
-        for block in self._tail if self._is_whole else octets():
-            write_all(self._file, block)
+        """Return a file of all octets."""
+        if self._file is None:
+            blocks = self.blocks(octets)
+            self._file = os.memfd_create("leaf") if self._is_whole else unnamed_file(self._directory)
+            for block in blocks:
+                write_all(self._file, block)
         return self._file
 
     def forget(self) -> None:
         if self._file is not None:
             os.close(self._file)
+
+
+def _read_all(file: int) -> Iterator[bytes]:
+    position = 0
+    while block := os.pread(file, _READ_BYTES, position):
+        yield block
+        position += len(block)
