@@ -15,7 +15,7 @@ AS_ROOT := $(SUDO) env PYTHONDONTWRITEBYTECODE=1
 # Percent of lines and branches that the tests must reach: of the whole package; of core/ and scan.py.
 COVERAGE_TOTAL ?= 95
 COVERAGE_CORE ?= 100
-CORE_FILES := milterguard/core/*,milterguard/scan.py,milterguard/answers.py
+CORE_FILES := milterguard/core/*,milterguard/scan.py,milterguard/look.py,milterguard/answers.py
 # What else pytest is told, such as "-k release" or "-m 'not daemons'".
 PYTEST ?=
 # The folder of the load harness.

@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What the checks of one message have answered, for the one who waits for them.
+"""What the checks of one message answer, and the one who waits for it.
 
-Apart from ``scan`` because here lies a promise: what settles a message and what is then reported are one
-and the same, whoever answers in the moment between.
-
-*Errors:* none of its own; ``collected`` raises what a check raised.
+Whatever a check raises is a finding of category FAILED: this is the first of the three doors with a broad
+``except``. What settles a message and what is then reported are one and the same, whoever answers in the
+moment between.
 """
 
 import threading
+import time
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 
-from milterguard.core.finding import Finding
+from milterguard.config.settings import OnFailure
+from milterguard.core.finding import Category, Finding
+from milterguard.core.message import Message
+from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
 
 Findings = tuple[Finding, ...]
 
@@ -34,6 +38,11 @@ class Answers:
         for future in futures:
             future.add_done_callback(self._take)
 
+    @property
+    def is_enough(self) -> bool:
+        """Whether nobody has to be waited for any more."""
+        return self._is_enough.is_set()
+
     def awaited(self, seconds: float) -> tuple[frozenset[Future[Findings]], bool]:
         """Return whose answers count, and whether they settle the message: all, those, or who came in time."""
         self._is_enough.wait(seconds)
@@ -55,5 +64,26 @@ class Answers:
 
 
 def collected(futures: Iterable[Future[Findings]]) -> Findings:
-    """Return the findings of checks that have answered."""
-    return tuple(finding for future in futures for finding in future.result())
+    """Return the findings of checks that have answered; nobody waits for those of one that was cancelled."""
+    return tuple(finding for future in futures if not future.cancelled() for finding in future.result())
+
+
+def answer(message: Message, name: str, on_failure: OnFailure, ask: Callable[[], Findings]) -> Findings:
+    """Ask one check; return what it found, or that it FAILED. Never raises."""
+    started = time.monotonic()
+    try:
+        return ask()
+    except Exception as error:  # noqa: BLE001  (door 1: a bug in a check delays mail, it never admits it)
+        return (replace(failed(message, name, on_failure, error), seconds=time.monotonic() - started),)
+
+
+def failed(message: Message, name: str, on_failure: OnFailure, error: Exception) -> Finding:
+    """Return the finding that a check could not finish, and what that means for this message."""
+    kinds: dict[type[Exception], str] = {CheckTimeout: "timeout", CheckUnavailable: "unavailable"}
+    return Finding(
+        check=name,
+        category=Category.FAILED,
+        minor=kinds.get(type(error), "error"),
+        detail=error.detail if isinstance(error, CheckError) else f"{type(error).__name__}: {error}",
+        on_failure=on_failure.of(message.envelope.traffic),
+    )

@@ -34,8 +34,9 @@ from milterguard.effects.log import setup_log
 from milterguard.effects.release import Releaser
 from milterguard.errors import ConfigError, StoreError
 from milterguard.guard import Guard, Rules
+from milterguard.look import CheckedParts, Look
 from milterguard.lookup.policies import Policies
-from milterguard.scan import Checked, CheckedParts, Look, Scan
+from milterguard.scan import Checked, Scan
 from milterguard.store.journal import Journal
 from milterguard.store.quarantine import FileQuarantine
 from milterguard.store.tokens import release_gate

@@ -2,31 +2,24 @@
 """Runs the checks of a message at the same time, and brings what they found into order.
 
 The only place with a pool of threads. Checks start when the header section is complete and read
-the content while it arrives; one more thread takes the message apart once it is here, and runs the
-checks that only look at its parts. ``finish`` waits for them within one deadline. What is returned
-is in the order of the checks, never of the clock. Whatever a check raises is a finding of category
-FAILED: this is the first of the three doors with a broad ``except``.
+the content while it arrives. ``finish`` takes the message apart once it is here (``look``), and waits
+for all within one deadline. What is returned is in the order of the checks, never of the clock.
 """
 
-import time
 from collections.abc import Callable, Sequence, Set
-from concurrent.futures import Future, InvalidStateError, ThreadPoolExecutor
-from contextlib import suppress
-from dataclasses import dataclass, replace
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
 from functools import partial
 
-from milterguard.answers import Answers, Findings, collected
-from milterguard.checks.base import Budget, Check, Opener, PartCheck
+from milterguard.answers import Answers, Findings, answer, collected, failed
+from milterguard.checks.base import Budget, Check
 from milterguard.config.settings import OnFailure
-from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message
 from milterguard.core.part import Tree
 from milterguard.core.verdict import Judged
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
+from milterguard.look import LOOK, Case, Look, Looking, TakenApart
 from milterguard.unpack.opened import Opened
-
-LOOK = "parts"
-"""The name under which taking a message apart fails."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,23 +30,6 @@ class Checked:
     on_failure: OnFailure
     looks_inside: bool = False
     """Whether it asks for the message's parts."""
-
-
-@dataclass(frozen=True, slots=True)
-class CheckedParts:
-    """A check of the parts, and what its failure means."""
-
-    check: PartCheck
-    on_failure: OnFailure
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How messages are taken apart, and who looks at what comes of it."""
-
-    opener: Opener
-    on_failure: OnFailure
-    checks: tuple[CheckedParts, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +47,11 @@ class Running:
 
     message: Message
     budget: Budget
-    inside: "_Inside"
+    inside: TakenApart
     asked: tuple[Asked, ...]
     """In the order of the checks; the look inside is the last."""
+    looking: Looking | None = None
+    """It begins once somebody waits for the checks, for then the content has arrived."""
     unwanted: tuple[str, ...] = ()
     """Checks that no recipient wants to hear of."""
 
@@ -91,46 +69,6 @@ class Scanned:
     """Checks that nobody wanted, or that were not waited for."""
     tree: Tree = ()
     """The message's parts; empty when it was not taken apart in time."""
-
-
-class _Inside:
-    """The parts of one message, for whoever waits for them. Implements ``checks.base.Inside``."""
-
-    def __init__(self) -> None:
-        self._future: Future[Opened] = Future()
-
-    def tell(self, opened: Opened) -> None:
-        with suppress(InvalidStateError):  # nobody waits any more
-            self._future.set_result(opened)
-
-    def fail(self, error: CheckError) -> None:
-        with suppress(InvalidStateError):
-            self._future.set_exception(error)
-
-    def give_up(self) -> None:
-        """Make whoever waits fail at once."""
-        self.fail(CheckError(LOOK, "cancelled"))
-
-    def opened(self, budget: Budget) -> Opened:
-        try:
-            return self._future.result(timeout=budget.remaining())
-        except TimeoutError as error:
-            raise CheckTimeout(LOOK, "the message was not taken apart in time") from error
-
-    @property
-    def tree(self) -> Tree:
-        is_known = self._future.done() and self._future.exception() is None
-        return self._future.result().tree if is_known else ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Case:
-    """What a look inside is about."""
-
-    message: Message
-    judged: tuple[Judged, ...]
-    budget: Budget
-    inside: _Inside
 
 
 class Scan:
@@ -158,7 +96,7 @@ class Scan:
 
         ``deadline`` is on the monotonic clock; ``is_wanted`` says of a check's name whether to run it.
         """
-        budget, inside = Budget(deadline), _Inside()
+        budget, inside = Budget(deadline), TakenApart()
         budget.on_cancel(inside.give_up)
         wanted = [each for each in self._checks if is_wanted(each.check.name)]
         parts = [each for each in self._part_checks if is_wanted(each.check.name)]
@@ -167,13 +105,14 @@ class Scan:
         asked = [
             start(each.check.name, each.on_failure, partial(each.check.run, message, budget, inside)) for each in wanted
         ]
+        looking = None
         if self._look is not None and (parts or any(each.looks_inside for each in wanted)):
-            case = _Case(message, tuple(judged), budget, inside)
-            asked.append(start(LOOK, self._look.on_failure, partial(_look, self._look.opener, parts, case)))
+            looking = Looking(self._look, parts, Case(message, tuple(judged), budget, inside))
+            asked.append(Asked(LOOK, self._look.on_failure, looking.future))
         else:
             inside.tell(Opened())
         unwanted = known - {each.check.name for each in wanted} - {each.check.name for each in parts}
-        return Running(message, budget, inside, tuple(asked), tuple(sorted(unwanted)))
+        return Running(message, budget, inside, tuple(asked), looking, tuple(sorted(unwanted)))
 
     def finish(self, running: Running, is_settled: Callable[[Findings], bool]) -> Scanned:
         """Wait for the checks and return their findings in the order of the checks.
@@ -182,6 +121,8 @@ class Scan:
         answer, and at the deadline, when the checks that are missing have FAILED.
         """
         answers = Answers(running.futures, is_settled)
+        if running.looking is not None and not answers.is_enough:
+            running.looking.start(self._pool.submit)
         answered, settled = answers.awaited(running.budget.remaining())
         running.budget.cancel()
         if settled:
@@ -202,66 +143,30 @@ class Scan:
         self, message: Message, budget: Budget, name: str, on_failure: OnFailure, ask: Callable[[], Findings]
     ) -> Asked:
         try:
-            return Asked(name, on_failure, self._pool.submit(_run, message, name, on_failure, ask))
+            return Asked(name, on_failure, self._pool.submit(_asked, message, name, on_failure, ask))
         except RuntimeError as error:  # no more threads to be had, or closing
             budget.cancel()
             future: Future[Findings] = Future()
-            future.set_result((_failed(message, name, on_failure, CheckUnavailable(name, str(error))),))
+            future.set_result((failed(message, name, on_failure, CheckUnavailable(name, str(error))),))
             return Asked(name, on_failure, future)
 
 
-def _run(message: Message, name: str, on_failure: OnFailure, ask: Callable[[], Findings]) -> Findings:
-    """Ask one check; return what it found, or that it FAILED. Never raises."""
-    started = time.monotonic()
-    try:
+def _asked(message: Message, name: str, on_failure: OnFailure, ask: Callable[[], Findings]) -> Findings:
+    def said() -> Findings:
         findings = ask()
-        if not findings and name != LOOK:
+        if not findings:
             raise CheckError(name, "said nothing")
         return findings
-    except Exception as error:  # noqa: BLE001  (door 1: a bug in a check delays mail, it never admits it)
-        return (replace(_failed(message, name, on_failure, error), seconds=time.monotonic() - started),)
 
-
-def _look(opener: Opener, checks: Sequence[CheckedParts], case: _Case) -> Findings:
-    """Take the message apart, tell those who wait for it, and ask those who only look at it."""
-    try:
-        opened = opener.open(case.message, deadline=case.budget.deadline)
-    except Exception as error:
-        case.inside.fail(error if isinstance(error, CheckError) else CheckError(LOOK, type(error).__name__))
-        raise
-    case.inside.tell(opened)
-    findings: Findings = ()
-    for each in checks:
-        judge = partial(_judge, each.check, case, opened)
-        findings += _run(case.message, each.check.name, each.on_failure, judge)
-    return findings
-
-
-def _judge(check: PartCheck, case: _Case, opened: Opened) -> Findings:
-    """Return what a look at the parts found; that there is nothing to say is something as well."""
-    started = time.monotonic()
-    found = check.judge(case.message, case.judged, opened) or (Finding(check.name, Category.CLEAN),)
-    seconds = time.monotonic() - started
-    return tuple(replace(each, seconds=seconds) for each in found)
+    return answer(message, name, on_failure, said)
 
 
 def _with_timeouts(running: Running, answered: Set[Future[Findings]]) -> Findings:
     findings: Findings = ()
     for each in running.asked:
-        if each.future in answered:
+        if each.future in answered and not each.future.cancelled():
             findings += each.future.result()
         else:
             late = CheckTimeout(each.name, "no answer within the deadline")
-            findings += (_failed(running.message, each.name, each.on_failure, late),)
+            findings += (failed(running.message, each.name, each.on_failure, late),)
     return findings
-
-
-def _failed(message: Message, name: str, on_failure: OnFailure, error: Exception) -> Finding:
-    kinds: dict[type[Exception], str] = {CheckTimeout: "timeout", CheckUnavailable: "unavailable"}
-    return Finding(
-        check=name,
-        category=Category.FAILED,
-        minor=kinds.get(type(error), "error"),
-        detail=error.detail if isinstance(error, CheckError) else f"{type(error).__name__}: {error}",
-        on_failure=on_failure.of(message.envelope.traffic),
-    )

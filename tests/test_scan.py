@@ -18,7 +18,8 @@ from milterguard.core.message import Message
 from milterguard.core.part import Part
 from milterguard.core.verdict import Judged
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
-from milterguard.scan import LOOK, Asked, Checked, CheckedParts, Look, Scan
+from milterguard.look import LOOK, CheckedParts, Look
+from milterguard.scan import Asked, Checked, Scan
 from milterguard.unpack.opened import Opened
 from tests.core.build import CLEAN, VIRUS, message
 
@@ -79,24 +80,30 @@ def make_scan() -> Iterator[MakeScan]:
 
 
 class Opening:
-    """Takes messages apart as the test says."""
+    """Takes messages apart as the test says; ``after``: whoever waits has to wait for that."""
 
     def __init__(self, opened: Opened | Exception, *, after: threading.Event | None = None) -> None:
         self._opened = opened
         self._after = after
-        self.is_closed = False
-        self.count = 0
+        self.closed = 0
+        self.threads: list[str] = []
+        """Who asked for the parts, in turn."""
 
-    def open(self, message: Message, *, deadline: float) -> Opened:
-        self.count += 1
+    def begin(self, message: Message, *, deadline: float) -> "Opening":
+        return self
+
+    def opened(self, *, may_wait: bool) -> Opened | None:
+        self.threads.append(threading.current_thread().name)
         if self._after is not None:
+            if not may_wait:
+                return None
             self._after.wait(10)
         if isinstance(self._opened, Exception):
             raise self._opened
         return self._opened
 
     def close(self) -> None:
-        self.is_closed = True
+        self.closed += 1
 
 
 class Judging:
@@ -312,7 +319,7 @@ def test_nobody_opens_what_nobody_wants_to_know(make_scan: MakeScan) -> None:
     opening = Opening(OPENED)
     scan = make_scan(look=look(opening, Judging("banned", BANNED)))
     scanned = scan.finish(scan.begin(message(), soon(), is_wanted=lambda _name: False), never)
-    assert (scanned.findings, scanned.skipped, opening.count) == ((), ("banned",), 0)
+    assert (scanned.findings, scanned.skipped, opening.threads) == ((), ("banned",), [])
 
 
 def test_without_a_look_a_message_has_no_parts(make_scan: MakeScan) -> None:
@@ -368,4 +375,64 @@ def test_closing_closes_the_opener(make_scan: MakeScan) -> None:
     """It has processes to give back."""
     opening = Opening(OPENED)
     make_scan(look=look(opening)).close()
-    assert opening.is_closed
+    assert opening.closed == 1
+
+
+def test_who_waits_for_the_checks_looks_inside(make_scan: MakeScan) -> None:
+    """Another thread would cost as much again."""
+    opening = Opening(OPENED)
+    scan = make_scan(look=look(opening, Judging("banned", BANNED)))
+    running = scan.begin(message(), soon())
+    assert opening.threads == []
+    assert [each.check for each in scan.finish(running, never).findings] == ["banned"]
+    assert opening.threads == [threading.current_thread().name]
+
+
+def test_where_somebody_has_to_be_waited_for_a_thread_goes_on(make_scan: MakeScan) -> None:
+    """So that an infection can decide meanwhile."""
+    event = threading.Event()
+    event.set()
+    opening = Opening(OPENED, after=event)
+    scan = make_scan(look=look(opening, Judging("banned", BANNED)))
+    assert [each.check for each in scan.finish(scan.begin(message(), soon()), never).findings] == ["banned"]
+    assert opening.threads[0] == threading.current_thread().name
+    assert [name.partition("_")[0] for name in opening.threads[1:]] == ["check"]
+
+
+def test_an_infection_before_the_end_of_the_message_spares_the_look(make_scan: MakeScan) -> None:
+    """It is told as not waited for."""
+    opening = Opening(OPENED)
+    scan = make_scan(Doing("clamd", says(VIRUS)), look=look(opening, Judging("banned", BANNED)))
+    running = scan.begin(message(), soon())
+    running.futures[0].result(timeout=5)
+    scanned = scan.finish(running, lambda findings: VIRUS in findings)
+    assert (scanned.findings, scanned.skipped) == ((VIRUS,), (LOOK,))
+    assert opening.threads == []
+    assert all(future.done() for future in running.futures)
+
+
+def test_a_message_that_is_given_up_is_not_taken_apart(make_scan: MakeScan) -> None:
+    """Whoever waits for a place that it held gets it."""
+    opening = Opening(OPENED)
+    scan = make_scan(Doing("clamd", waits_inside), look=look(opening, Judging("banned", BANNED)))
+    running = scan.begin(message(), soon())
+    dropped: list[object] = []
+    for future in running.futures:
+        future.add_done_callback(dropped.append)
+    running.budget.cancel()
+    running.futures[0].result(timeout=5)
+    assert len(dropped) == 2
+    found = scan.finish(running, never).findings
+    assert {(each.check, each.category) for each in found} == {("clamd", Category.FAILED), (LOOK, Category.FAILED)}
+    assert opening.threads == []
+
+
+def test_without_a_thread_to_go_on_the_look_has_failed(make_scan: MakeScan) -> None:
+    """And holds nothing open."""
+    opening = Opening(OPENED, after=threading.Event())
+    scan = make_scan(look=look(opening, Judging("banned", BANNED)))
+    running = scan.begin(message(), soon())
+    scan._pool.shutdown()
+    (finding,) = scan.finish(running, never).findings
+    assert (finding.check, finding.category, finding.minor) == (LOOK, Category.FAILED, "unavailable")
+    assert opening.closed == 1

@@ -118,14 +118,28 @@ class PartCheck(Protocol):
         ...
 
 
+class Opening(Protocol):
+    """One message while it is taken apart, by one thread at a time."""
+
+    def opened(self, *, may_wait: bool) -> Opened | None:
+        """Return the parts; None, to be asked again, when another process has to be waited for and may not.
+
+        What cannot be looked into is told by flags of its parts. Raises CheckError when nothing can be said at all.
+        """
+        ...
+
+    def close(self) -> None:
+        """Give it up before its end."""
+        ...
+
+
 class Opener(Protocol):
     """Who takes messages apart. Shared by all messages of a worker."""
 
-    def open(self, message: Message, *, deadline: float) -> Opened:
-        """Return the parts of a message, waiting until its content has arrived.
+    def begin(self, message: Message, *, deadline: float) -> Opening:
+        """Begin to take a message apart, waiting until its content has arrived.
 
-        ``deadline`` is on the monotonic clock. What cannot be looked into is told by flags of its parts.
-        Raises ContentError when the octets are gone, CheckError when nothing can be said at all.
+        ``deadline`` is on the monotonic clock. Raises ContentError when the octets are gone.
         """
         ...
 

@@ -31,7 +31,7 @@ from milterguard.unpack.heap import Heap
 from milterguard.unpack.kind import is_locked
 from milterguard.unpack.member import Member, Request
 from milterguard.unpack.opened import Leaf, Opened
-from milterguard.unpack.survey import survey
+from milterguard.unpack.survey import Survey, survey
 from milterguard.unpack.told import Told, merged
 from milterguard.unpack.words import password_candidates
 
@@ -63,19 +63,17 @@ class Opener:
             depth=settings.max_depth, parts=settings.max_parts, header_bytes=settings.max_part_header_bytes
         )
 
-    def open(self, message: Message, *, deadline: float) -> Opened:
-        """Return the parts of a message, waiting until its content has arrived.
+    def begin(self, message: Message, *, deadline: float) -> "Work":
+        """Begin to take a message apart, waiting until its content has arrived.
 
-        ``deadline`` is on the monotonic clock. Raises ContentError and CheckUnavailable.
+        ``deadline`` is on the monotonic clock. Raises ContentError.
         """
         body = message.content.whole(deadline=deadline)
         walked = walk(message.header, body, self._limits)
         seconds = max(0.0, deadline - time.monotonic()) * _SHARE
-        work = _Work(self._settings, self._box, walked, directory=self._directory, seconds=seconds)
-        try:
-            return work.done(gives_all=self._gives_all)
-        except BoxError as error:
-            raise CheckUnavailable(_NAME, str(error)) from error
+        work = Work(self._settings, self._box, walked, directory=self._directory, seconds=seconds)
+        work.gives_all = self._gives_all
+        return work
 
     def close(self) -> None:
         """Give back the sealed processes."""
@@ -85,15 +83,19 @@ class Opener:
 class Unopened:
     """In place of an ``Opener`` where nobody wants to know what is inside."""
 
-    def open(self, message: Message, *, deadline: float) -> Opened:
+    def begin(self, message: Message, *, deadline: float) -> "Unopened":
         del message, deadline
+        return self
+
+    def opened(self, *, may_wait: bool) -> Opened:
+        del may_wait
         return Opened()
 
     def close(self) -> None:
         """Nothing to give back."""
 
 
-class _Work:
+class Work:
     """One message in work. Has a dictionary: what is computed once is kept there."""
 
     def __init__(self, settings: Parts, box: Box, walked: Walked, *, directory: str, seconds: float) -> None:
@@ -110,28 +112,47 @@ class _Work:
         self._parts = [_part(entity) for entity in walked.entities]
         self._leaves: dict[str, Leaf] = {}
         self._children = Counter(entity.parent for entity in walked.entities)
-        self._gives_all = False
+        self._next = 0
+        self._surveyed: Survey | None = None
+        """Of the next leaf, which has to be looked into."""
+        self.gives_all = False
 
-    def done(self, *, gives_all: bool) -> Opened:
-        self._gives_all = gives_all
-        for index, entity in enumerate(self._walked.entities):
-            if entity.is_leaf:
-                self._leaf(index, entity)
+    def opened(self, *, may_wait: bool) -> Opened | None:
+        """Return the parts; None when a sealed child has to be waited for and may not. Raises CheckUnavailable."""
+        try:
+            while self._next < len(self._walked.entities):
+                entity = self._walked.entities[self._next]
+                if entity.is_leaf and not self._is_done(self._next, entity, may_wait=may_wait):
+                    return None
+                self._next += 1
+        except BoxError as error:
+            raise CheckUnavailable(_NAME, str(error)) from error
         return Opened(tuple(self._parts), self._walked.problems, tuple(self._leaves.values()))
 
-    def _leaf(self, index: int, entity: Entity) -> None:
+    def close(self) -> None:
+        """Give up the leaf that has still to be looked into."""
+        seen, self._surveyed = self._surveyed, None
+        if seen is not None and seen.file is not None:
+            os.close(seen.file)
+
+    def _is_done(self, index: int, entity: Entity, *, may_wait: bool) -> bool:
+        """Look into a leaf; False when that takes a sealed child, and nobody may be waited for."""
         octets = partial(self._walked.octets, index)
-        seen = survey(octets, self._directory)
+        seen, self._surveyed = self._surveyed or survey(octets, self._directory), None
+        if seen.file is not None and not may_wait:
+            self._surveyed = seen
+            return False
         part = replace(self._parts[index], size=seen.size, digest=seen.digest, kinds=seen.kinds)
         self._parts[index] = replace(part, flags=part.flags | _locked(seen.kinds))
         is_flagged = False
         if seen.file is not None:
             try:
-                self._open(index, seen.file, gives_all=self._gives_all or entity.is_suspect)
+                self._open(index, seen.file, gives_all=self.gives_all or entity.is_suspect)
             finally:
                 os.close(seen.file)
             is_flagged = not self._parts[index].flags.isdisjoint(UNCHECKED_FLAGS)
         self._add(index, octets, is_suspect=entity.is_suspect or is_flagged, is_attachment=not entity.is_text)
+        return True
 
     def _add(self, index: int, octets: Octets, *, is_suspect: bool, is_attachment: bool = True) -> None:
         """Remember a leaf's octets for the scanner; the same octets once, and the graver of two opinions."""

@@ -61,8 +61,13 @@ def zipped(*members: tuple[str, bytes]) -> bytes:
 
 
 def opened(box: Box, about: Message, settings: Parts | None = None, *, gives_all: bool = False) -> Opened:
-    opener = Opener(settings or Parts(), box, gives_all=gives_all)
-    return opener.open(about, deadline=time.monotonic() + 30)
+    return parts_of(Opener(settings or Parts(), box, gives_all=gives_all), about, deadline=time.monotonic() + 30)
+
+
+def parts_of(opener: Opener, about: Message, *, deadline: float) -> Opened:
+    found = opener.begin(about, deadline=deadline).opened(may_wait=True)
+    assert found is not None
+    return found
 
 
 def tree(found: Opened) -> dict[str, Part]:
@@ -192,7 +197,7 @@ def test_content_that_never_comes_is_an_error(box: Box) -> None:
     """The check fails, the session answers 451."""
     late = replace(message(), content=Arriving(b"never complete"))
     with pytest.raises(ContentError):
-        Opener(Parts(), box).open(late, deadline=time.monotonic() + 0.1)
+        Opener(Parts(), box).begin(late, deadline=time.monotonic() + 0.1)
 
 
 def test_a_password_of_the_mail_opens_an_archive(box: Box) -> None:
@@ -244,7 +249,7 @@ def test_time_that_a_message_takes_is_a_limit() -> None:
     about = mail(*[("compute", zipped(("c", bytes([number])))) for number in range(8)])
     began = time.monotonic()
     try:
-        found = Opener(Parts(), box).open(about, deadline=began + 4)
+        found = parts_of(Opener(Parts(), box), about, deadline=began + 4)
     finally:
         box.close()
     assert time.monotonic() - began < 4
@@ -275,7 +280,7 @@ def test_time_that_others_take_is_a_failure() -> None:
             first = pool.submit(box.open, leaf, request, deadline=time.monotonic() + 4, sink=Sink())
             assert at_work.wait(30)
             with pytest.raises(CheckUnavailable, match="others"):
-                Opener(Parts(), box).open(about, deadline=time.monotonic() + 1)
+                parts_of(Opener(Parts(), box), about, deadline=time.monotonic() + 1)
             assert first.result().trouble == "out of time"
         assert opened(box, about).tree[-1].is_member
     finally:
@@ -323,11 +328,43 @@ def test_what_is_encrypted_for_its_reader_is_unchecked(box: Box, octets: bytes) 
     assert [Flag.ENCRYPTED in part.flags for part in found.tree if part.names] == [True, False]
 
 
+def test_who_may_not_wait_comes_as_far_as_a_sealed_process(box: Box) -> None:
+    """And goes on from there: no leaf is decoded twice, nothing is missing."""
+    about = mail(("a.txt", b"A"), ("b.zip", zipped(("c.txt", b"C"))), ("d.zip", zipped(("e.txt", b"E"))))
+    work = Opener(Parts(), box).begin(about, deadline=time.monotonic() + 30)
+    assert work.opened(may_wait=False) is None
+    assert work.opened(may_wait=False) is None
+    found = work.opened(may_wait=True)
+    assert found is not None
+    assert found.tree == opened(box, about).tree
+    assert len(found.leaves) == len(opened(box, about).leaves)
+
+
+def test_who_need_not_wait_is_told_at_once(box: Box) -> None:
+    """Most mail is like that."""
+    about = mail(("a.txt", b"A"), ("b.png", b"\x89PNG\r\n\x1a\n" + bytes(100)))
+    assert Opener(Parts(), box).begin(about, deadline=time.monotonic() + 30).opened(may_wait=False) is not None
+
+
+def test_what_is_given_up_leaves_nothing_open(box: Box) -> None:
+    """The next leaf's octets were in a file."""
+    before = open_files()
+    work = Opener(Parts(), box).begin(mail(("b.zip", zipped(("c.txt", b"C")))), deadline=time.monotonic() + 30)
+    assert work.opened(may_wait=False) is None
+    work.close()
+    work.close()
+    assert open_files() == before
+
+
 def test_where_nobody_looks_inside_there_is_nothing() -> None:
     """And nothing to close."""
     opener = Unopened()
-    assert opener.open(mail(("a.zip", b"")), deadline=0).tree == ()
+    assert opener.begin(mail(("a.zip", b"")), deadline=0).opened(may_wait=False).tree == ()
     opener.close()
+
+
+def open_files() -> int:
+    return sum(1 for _ in Path("/proc/self/fd").iterdir())
 
 
 def encrypted(octets: bytes, password: str) -> bytes:
