@@ -109,8 +109,8 @@ class Looking:
         try:
             submit(partial(self._is_done, may_wait=True))
         except RuntimeError as error:  # no more threads to be had, or closing
-            if self._opening is not None:
-                self._opening.close()
+            assert self._opening is not None
+            self._opening.close()
             self._fail(CheckUnavailable(LOOK, str(error)))
 
     def _is_done(self, *, may_wait: bool) -> bool:
