@@ -2,8 +2,8 @@
 """One look inside a message: it is taken apart, and asked are the checks that only compute on its parts.
 
 Most messages are taken apart in a millisecond, on the thread that waits for the checks anyway: another thread
-would cost as much again. Where sealed processes have to be waited for, a thread of the pool goes on with it,
-so that nobody waits for a bomb once an infection has decided.
+would cost as much again. With a large one, and where sealed processes have to be waited for, a thread of the
+pool goes on, so that nobody waits for a bomb once an infection or the deadline has decided.
 
 *Errors:* none; that a message could not be taken apart is a finding of category FAILED.
 """
@@ -27,6 +27,8 @@ from milterguard.unpack.opened import Opened
 
 LOOK = "parts"
 """The name under which taking a message apart fails."""
+_SOON_BYTES = 1 << 20
+"""Whatever stands in less is walked through in half a second; an infection should not have to wait for more."""
 Submit = Callable[[Callable[[], object]], object]
 """Has something done on a thread of the pool. Raises RuntimeError when there is none to be had."""
 
@@ -103,18 +105,20 @@ class Looking:
         self.future.cancel()
 
     def start(self, submit: Submit) -> None:
-        """Look inside now, as far as nobody has to be waited for; leave the rest to a thread. Never raises."""
-        if not self.future.set_running_or_notify_cancel() or self._is_done(may_wait=False):
+        """Look inside now, as far as that takes no time to speak of; leave the rest to a thread. Never raises."""
+        if not self.future.set_running_or_notify_cancel():
+            return
+        if self._case.message.content.size <= _SOON_BYTES and self._goes_on(may_wait=False):
             return
         try:
-            submit(partial(self._is_done, may_wait=True))
+            submit(partial(self._goes_on, may_wait=True))
         except RuntimeError as error:  # no more threads to be had, or closing
-            assert self._opening is not None
-            self._opening.close()
+            if self._opening is not None:
+                self._opening.close()
             self._fail(CheckUnavailable(LOOK, str(error)))
 
-    def _is_done(self, *, may_wait: bool) -> bool:
-        """Go on with it; False when somebody has to be waited for."""
+    def _goes_on(self, *, may_wait: bool) -> bool:
+        """Go on with it, and tell whether that was all: somebody may have to be waited for."""
         try:
             opened = self._opened(may_wait=may_wait)
         except Exception as error:  # noqa: BLE001  (door 1)

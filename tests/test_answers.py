@@ -32,7 +32,7 @@ def test_all_are_waited_for() -> None:
     one, other = running(2)
     answers = Answers((one, other), is_infected)
     one.set_result((CLEAN,))
-    assert not answers._is_enough.is_set()
+    assert not answers.is_enough
     other.set_result((CLEAN,))
     assert answers.awaited(LONG) == (frozenset({one, other}), False)
 
@@ -53,6 +53,27 @@ def test_who_answers_after_it_was_settled_is_not_counted() -> None:
     assert answers.awaited(LONG) == (frozenset({other}), True)
 
 
+def test_one_answer_is_taken_at_a_time() -> None:
+    """Another waits until it is known whether the first settles the message."""
+    one, other = running(2)
+    asked, go_on = threading.Event(), threading.Event()
+
+    def settles(_findings: Findings) -> bool:
+        asked.set()
+        go_on.wait(LONG)
+        return True
+
+    answers = Answers((one, other), settles)
+    with ThreadPoolExecutor(2) as pool:
+        pool.submit(one.set_result, (CLEAN,))
+        assert asked.wait(LONG)
+        second = pool.submit(other.set_result, (VIRUS,))
+        assert not answers.is_enough
+        go_on.set()
+        second.result(LONG)
+    assert answers.awaited(NOW) == (frozenset({one}), True)
+
+
 def test_who_answers_after_the_time_is_not_counted() -> None:
     """He is told as late, even if he comes before that is told."""
     one, other = running(2)
@@ -64,14 +85,14 @@ def test_who_answers_after_the_time_is_not_counted() -> None:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_whatever_the_order_no_infection_is_lost(seed: int) -> None:
-    """Answers from many threads at once: the infection is among those that count."""
+def test_whatever_the_order_what_is_settled_is_what_counts(seed: int) -> None:
+    """Answers from many threads at once, while the time of who waits runs out: an infection counts or is late."""
     chance = random.Random(seed)
     for _ in range(50):
         futures = running(4)
         results: list[Findings] = [(VIRUS,), *[(CLEAN,)] * 3]
         chance.shuffle(results)
-        together = threading.Barrier(len(futures))
+        together = threading.Barrier(len(futures) + 1)
         answers = Answers(futures, is_infected)
 
         def answer(future: Future[Findings], findings: Findings, *, together: threading.Barrier = together) -> None:
@@ -79,7 +100,9 @@ def test_whatever_the_order_no_infection_is_lost(seed: int) -> None:
             future.set_result(findings)
 
         with ThreadPoolExecutor(len(futures)) as pool:
-            list(pool.map(answer, futures, results))
-            answered, is_settled = answers.awaited(LONG)
-        assert VIRUS in collected(answered)
-        assert is_settled or len(answered) == len(futures)
+            told = pool.map(answer, futures, results)
+            together.wait(LONG)
+            answered, is_settled = answers.awaited(chance.choice((NOW, 1e-5, 1e-4, LONG)))
+            list(told)
+        assert is_settled == (is_infected(collected(answered)) and len(answered) < len(futures))
+        assert answers.awaited(NOW) == (answered, is_settled)

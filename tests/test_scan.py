@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Checks run at the same time, and what they found comes back in their order."""
 
+import gc
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -19,9 +21,9 @@ from milterguard.core.part import Part
 from milterguard.core.verdict import Judged
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
 from milterguard.look import LOOK, CheckedParts, Look
-from milterguard.scan import Asked, Checked, Scan
+from milterguard.scan import Checked, Scan
 from milterguard.unpack.opened import Opened
-from tests.core.build import CLEAN, VIRUS, message
+from tests.core.build import CLEAN, VIRUS, Octets, message
 
 Run = Callable[[Message, Budget, Inside], Findings]
 
@@ -166,27 +168,6 @@ def test_a_settled_message_waits_for_nobody(make_scan: MakeScan) -> None:
     assert scanned.findings == (VIRUS,)
     assert scanned.skipped == ("spamd",)
     assert running.budget.is_cancelled
-
-
-class AnswersWhenLookedAt(Future[Findings]):
-    """A check's answer that comes in the instant between two looks at what has been answered."""
-
-    def done(self) -> bool:
-        if not super().done():
-            self.set_result((VIRUS,))
-        return super().done()
-
-
-def test_what_settles_a_message_is_among_its_findings(make_scan: MakeScan) -> None:
-    """An infection that is reported between two looks is waited for or counted, never dropped as not awaited."""
-    scan = make_scan(Doing("spamd", says(SPAMD_SAYS)))
-    running = scan.begin(message(), soon(0.2))
-    late = Asked("clamd", OnFailure(), AnswersWhenLookedAt())
-    scanned = scan.finish(replace(running, asked=(late, *running.asked)), lambda findings: VIRUS in findings)
-    assert [(each.check, each.category) for each in scanned.findings] == [
-        ("clamd", Category.FAILED),
-        ("spamd", Category.CLEAN),
-    ]
 
 
 def test_a_check_that_is_late_has_failed(make_scan: MakeScan) -> None:
@@ -397,6 +378,41 @@ def test_where_somebody_has_to_be_waited_for_a_thread_goes_on(make_scan: MakeSca
     assert [each.check for each in scan.finish(scan.begin(message(), soon()), never).findings] == ["banned"]
     assert opening.threads[0] == threading.current_thread().name
     assert [name.partition("_")[0] for name in opening.threads[1:]] == ["check"]
+
+
+def test_a_large_message_is_left_to_a_thread(make_scan: MakeScan) -> None:
+    """Going through it may take long, and an infection should not have to wait."""
+    opening = Opening(OPENED)
+    scan = make_scan(look=look(opening, Judging("banned", BANNED)))
+    large = replace(message(), content=Octets(bytes((1 << 20) + 1)))
+    assert [each.check for each in scan.finish(scan.begin(large, soon()), never).findings] == ["banned"]
+    assert [name.partition("_")[0] for name in opening.threads] == ["check"]
+
+
+def test_nothing_of_a_message_outlives_it(make_scan: MakeScan) -> None:
+    """It has files open: they are not left to the collector of cycles."""
+    opening = Opening(OPENED)
+    known = weakref.ref(opening)
+    gc.disable()
+    try:
+        scan = make_scan(Doing("clamd", waits_inside))
+        running = scan.begin(message(), soon())
+        scan.finish(running, lambda findings, opening=opening: VIRUS in findings)  # type: ignore[misc]
+        del opening, running
+        assert known() is None
+    finally:
+        gc.enable()
+
+
+def test_a_bug_in_the_question_loses_no_finding(make_scan: MakeScan) -> None:
+    """All are waited for then."""
+
+    def raises(_findings: Findings) -> bool:
+        raise ZeroDivisionError
+
+    scan = make_scan(Doing("clamd", says(VIRUS)), Doing("spamd", says(SPAMD_SAYS)))
+    scanned = scan.finish(scan.begin(message(), soon()), raises)
+    assert (scanned.findings, scanned.skipped) == ((VIRUS, SPAMD_SAYS), ())
 
 
 def test_an_infection_before_the_end_of_the_message_spares_the_look(make_scan: MakeScan) -> None:
