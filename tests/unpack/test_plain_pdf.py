@@ -4,6 +4,8 @@
 import contextlib
 import os
 import random
+import struct
+import zlib
 from collections.abc import Callable
 
 import pikepdf
@@ -121,6 +123,51 @@ def test_a_disguised_name_is_not_plain(name: str, how: str) -> None:
     for spelling in (name, *spellings, "".join(how % ord(letter) for letter in name)):
         octets = open_document().replace(b"/Root", b"/" + spelling.encode() + b" 1 /Root")
         assert not is_plain([octets]), spelling
+
+
+def packed(reference_type: bytes, object_type: bytes, trailer: bytes) -> bytes:
+    """Return a PDF that starts a script, all its objects in a stream of objects, and a trailer for show."""
+    found = bytearray(b"%PDF-1.7\n")
+    starts: list[int] = []
+
+    def write(number: int, dictionary: bytes, octets: bytes) -> None:
+        starts.append(len(found))
+        found.extend(b"%d 0 obj\n<< %s /Length %d >>\nstream\n" % (number, dictionary, len(octets)))
+        found.extend(octets + b"\nendstream\nendobj\n")
+
+    objects = {
+        1: b"<< /Type /Catalog /Pages 2 0 R /OpenAction 4 0 R >>",
+        2: b"<< /Type /Pages /Kids [3 0 R] /Count 1 >>",
+        3: b"<< /Type /Page /Parent 2 0 R /MediaBox [0 0 100 100] >>",
+        4: b"<< /S /JavaScript /JS (app.alert\\(1\\)) >>",
+    }
+    head = body = b""
+    for number, each in objects.items():
+        head += b"%d %d " % (number, len(body))
+        body += each + b"\n"
+    write(5, b"%s /N 4 /First %d /Filter /FlateDecode" % (object_type, len(head)), zlib.compress(head + body))
+    rows = [(0, 0, 65535), *((2, 5, index) for index in range(4)), (1, starts[0], 0), (1, len(found), 0)]
+    table = b"".join(struct.pack(">BIH", *row) for row in rows)
+    write(6, b"%s /Size 7 /W [1 4 2] /Root 1 0 R /Filter /FlateDecode" % reference_type, zlib.compress(table))
+    return bytes(found) + trailer + b"startxref\n%d\n%%%%EOF\n" % starts[1]
+
+
+@pytest.mark.parametrize("reference_type", [b"/Type /XRef", b""])
+@pytest.mark.parametrize("object_type", [b"/Type /ObjStm", b""])
+@pytest.mark.parametrize("trailer", [b"trailer\n<< /Size 7 /Root 1 0 R >>\n", b"%trailer\n"])
+def test_objects_in_a_stream_are_never_plain(reference_type: bytes, object_type: bytes, trailer: bytes) -> None:
+    """Some programs read them whatever type the stream is said to be of, and look for no other trailer."""
+    octets = packed(reference_type, object_type, trailer)
+    assert not is_plain([octets])
+    if reference_type:
+        assert Flag.JAVASCRIPT in look_at(pdf.look, octets).flags
+
+
+def test_an_outline_alone_hides_nothing() -> None:
+    """Nor do widths: it takes all three names to have objects in a stream."""
+    octets = open_document().replace(b"/Root", b"/First 1 /W 1 /Root")
+    assert is_plain([octets])
+    assert not is_plain([octets.replace(b"/Root", b"/N 1 /Root")])
 
 
 def test_a_name_across_two_blocks_is_seen() -> None:
