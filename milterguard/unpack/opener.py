@@ -71,9 +71,14 @@ class Opener:
         body = message.content.whole(deadline=deadline)
         walked = walk(message.header, body, self._limits)
         seconds = max(0.0, deadline - time.monotonic()) * _SHARE
-        work = Work(self._settings, self._box, walked, directory=self._directory, seconds=seconds)
-        work.gives_all = self._gives_all
-        return work
+        return Work(
+            self._settings,
+            self._box,
+            walked,
+            gives_all=self._gives_all,
+            directory=self._directory,
+            seconds=seconds,
+        )
 
     def close(self) -> None:
         """Give back the sealed processes."""
@@ -98,7 +103,9 @@ class Unopened:
 class Work:
     """One message in work. Has a dictionary: what is computed once is kept there."""
 
-    def __init__(self, settings: Parts, box: Box, walked: Walked, *, directory: str, seconds: float) -> None:
+    def __init__(
+        self, settings: Parts, box: Box, walked: Walked, *, gives_all: bool, directory: str, seconds: float
+    ) -> None:
         self._settings = settings
         self._box = box
         self._walked = walked
@@ -115,14 +122,14 @@ class Work:
         self._next = 0
         self._surveyed: Survey | None = None
         """Of the next leaf, which has to be looked into."""
-        self.gives_all = False
+        self._gives_all = gives_all
 
     def opened(self, *, may_wait: bool) -> Opened | None:
         """Return the parts; None when a sealed child has to be waited for and may not. Raises CheckUnavailable."""
         try:
             while self._next < len(self._walked.entities):
                 entity = self._walked.entities[self._next]
-                if entity.is_leaf and not self._is_done(self._next, entity, may_wait=may_wait):
+                if entity.is_leaf and not self._looked_into(self._next, entity, may_wait=may_wait):
                     return None
                 self._next += 1
         except BoxError as error:
@@ -135,7 +142,7 @@ class Work:
         if seen is not None and seen.file is not None:
             os.close(seen.file)
 
-    def _is_done(self, index: int, entity: Entity, *, may_wait: bool) -> bool:
+    def _looked_into(self, index: int, entity: Entity, *, may_wait: bool) -> bool:
         """Look into a leaf; False when that takes a sealed child, and nobody may be waited for."""
         octets = partial(self._walked.octets, index)
         seen, self._surveyed = self._surveyed or survey(octets, self._directory), None
@@ -147,7 +154,7 @@ class Work:
         is_flagged = False
         if seen.file is not None:
             try:
-                self._open(index, seen.file, gives_all=self.gives_all or entity.is_suspect)
+                self._open(index, seen.file, gives_all=self._gives_all or entity.is_suspect)
             finally:
                 os.close(seen.file)
             is_flagged = not self._parts[index].flags.isdisjoint(UNCHECKED_FLAGS)

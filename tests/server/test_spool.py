@@ -6,6 +6,8 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -44,6 +46,33 @@ def test_what_was_written_is_read_as_often_as_wanted(tmp_path: Path, size: int) 
     assert spool.size == size
     assert whole(spool.open()) == whole(spool.open()) == octets
     spool.release()
+
+
+@pytest.mark.parametrize(
+    ("end", "found"),
+    [
+        (lambda spool: spool.finish(), b"hello"),
+        (lambda spool: spool.fail(Trouble.NOT_STORED), None),
+        (lambda spool: spool.release(), None),
+    ],
+    ids=["finish", "fail", "release"],
+)
+def test_who_waits_for_the_whole_is_woken_at_the_end(
+    tmp_path: Path, end: Callable[[Spool], object], found: bytes | None
+) -> None:
+    """However it ends, and not before."""
+    spool = make(tmp_path)
+    with ThreadPoolExecutor(1) as pool:
+        waiting = pool.submit(spool.whole, deadline=time.monotonic() + 60)
+        spool.write(b"hello")
+        with pytest.raises(TimeoutError):
+            waiting.result(timeout=0.05)
+        end(spool)
+        if found is None:
+            with pytest.raises(ContentError):
+                waiting.result(timeout=10)
+        else:
+            assert waiting.result(timeout=10) == found
 
 
 def test_readers_keep_up_with_a_writer_in_another_thread(tmp_path: Path) -> None:
