@@ -252,13 +252,16 @@ class _Node:
 
     @cached_property
     def raw_names(self) -> tuple[str, ...]:
-        names = self.part.names
-        some = names if len(names) <= NAME_LIMIT else (*names[: NAME_LIMIT // 2], *names[-NAME_LIMIT // 2 :])
-        return tuple(clipped(name, LONGEST) for name in some)
+        return tuple(clipped(name, LONGEST) for name in self._some_names)
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.raw_names, *(clipped(plain(name), LONGEST) for name in self.raw_names))))
+        return tuple(dict.fromkeys((*self.raw_names, *(clipped(plain(name), LONGEST) for name in self._some_names))))
+
+    @property
+    def _some_names(self) -> tuple[str, ...]:
+        names = self.part.names
+        return names if len(names) <= NAME_LIMIT else (*names[: NAME_LIMIT // 2], *names[-NAME_LIMIT // 2 :])
 
     @cached_property
     def attributes(self) -> tuple[str, ...]:

@@ -27,12 +27,13 @@ def endings(name: str, *, is_member: bool = False) -> frozenset[str]:
     The last one and the last two together: ``exe`` and ``jpg.exe``. A member of an archive whose
     name ends in a slash is a folder and has none.
     """
-    name = clipped(name, LONGEST)
-    if _BARE.match(name):
+    if len(name) <= LONGEST and _BARE.match(name):
         return _endings_of(name.lower())
     found: set[str] = set()
-    for reading in _readings(name):
-        found |= _endings_of(_base(reading, is_member=is_member))
+    # What is not seen may stand within an ending, and more of it than is looked at.
+    for each in {clipped(name, LONGEST), clipped(plain(name), LONGEST)}:
+        for reading in _readings(each):
+            found |= _endings_of(_base(reading, is_member=is_member))
     return frozenset(found)
 
 

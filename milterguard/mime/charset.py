@@ -76,10 +76,15 @@ _SAME = {
     "iso88591": "cp1252",
     "iso885911": "cp874",
     "windows874": "cp874",
+    "ebcdiccpus": "cp037",
+    "ebcdiccpca": "cp037",
+    "ebcdicus": "cp037",
 }
 _FAMILY = re.compile(
     r"(?:windows|xcp|cp|ibm|x)(125[0-8]|437|85[02578]|86[0-9]|737|775)|iso8859(1[03456]|[2-9])(?:[ie])?"
 )
+_EBCDIC = re.compile(r"(?:ibm|cp|ccsid|csibm|ebcdiccp)0*(37|273|424|500|875|1026|1140)")
+"""Programs that convert by iconv read them, and a name in one looks like nothing to all others."""
 _NOT_IN_NAME = re.compile(r"[^a-z0-9]+")
 _SURROGATES = re.compile(r"[\ud800-\udfff]")
 
@@ -89,6 +94,8 @@ def codec(name: str) -> str:
     word = _NOT_IN_NAME.sub("", name[:60].lower().partition("*")[0])
     if word in _SAME:
         return _SAME[word]
+    if ebcdic := _EBCDIC.fullmatch(word):
+        return f"cp{ebcdic[1]:0>3}"
     family = _FAMILY.fullmatch(word)
     if family is None:
         return "latin-1"

@@ -171,7 +171,8 @@ def _encoding(word: bytes, oddities: dict[str, None]) -> list[str]:
 def _names(values: dict[bytes, list[bytes]]) -> tuple[str, ...]:
     dispositions = values.get(b"content-disposition", [])
     types = [value for value in values.get(b"content-type", []) if b"name" in value.lower()]
-    descriptions = values.get(b"content-description", [])
-    if not (types or descriptions or any(b"=" in value for value in dispositions)):
+    # Thunderbird takes Content-Name, which no standard knows, where there is no other name.
+    wholes = values.get(b"content-description", []) + values.get(b"content-name", [])
+    if not (types or wholes or any(b"=" in value for value in dispositions)):
         return ()
-    return names.candidates(dispositions, types, descriptions)
+    return names.candidates(dispositions, types, wholes)

@@ -13,6 +13,9 @@ from milterguard.mime.decoding import BLOCK
 from milterguard.mime.octets import Octets
 
 _LONGEST_LINE = 1024
+_LONGEST_NAME = 65_536
+_SHOWN = 250
+"""Octets of head and tail of a name that are kept."""
 _LOOK_AHEAD = 4096
 _MOST_BEGINS = 10_000
 """Whoever writes more lines that say something begins gets the rest taken as one file."""
@@ -61,18 +64,43 @@ def _up_to_next(files: Iterator[Embedded], end: int, *, at_most: int) -> list[Em
 def _uuencoded(octets: Octets, start: int, end: int) -> Iterator[Embedded]:
     encoded, looked = -1, start
     for count, (position, match) in enumerate(_matches(uuencode.BEGIN, octets, start, end=end)):
+        name, after = _rest_of_line(octets, position + match.start(2) - match.start(), end)
         if count == _MOST_BEGINS:
-            yield Embedded(_text(match[2]), "uuencode", position, end)
+            yield Embedded(name, "uuencode", position, end)
             return
-        after = position + len(match[0])
         if match[1]:
-            yield Embedded(_text(match[2]), "base64", after, end)
+            yield Embedded(name, "base64", after, end)
             continue
         # No line is looked at twice, however many others say that something begins.
-        if encoded < after < end:
-            encoded, looked = _encoded_line(octets, max(after, looked), min(after + _LOOK_AHEAD, end))
-        if after < encoded <= after + _LOOK_AHEAD:
-            yield Embedded(_text(match[2]), "uuencode", position, end)
+        first = _after_nothing(octets, after, end)
+        if encoded < first < end:
+            encoded, looked = _encoded_line(octets, max(first, looked), min(first + _LOOK_AHEAD, end))
+        if first <= encoded <= first + _LOOK_AHEAD:
+            yield Embedded(name, "uuencode", position, end)
+
+
+def _after_nothing(octets: Octets, start: int, end: int) -> int:
+    """Return where the first line begins that says to hold something."""
+    size = _LOOK_AHEAD
+    while start < end:
+        found = uuencode.NOTHING.match(octets[start : min(start + size, end)])
+        if not found or not found.end():
+            break
+        start += found.end()
+        size = min(4 * size, BLOCK)
+    return start
+
+
+def _rest_of_line(octets: Octets, start: int, end: int) -> tuple[str, int]:
+    """Return what stands from there to the end of the line as a name, and where the next line begins.
+
+    Of a long one that is its head and its tail, where its ending is.
+    """
+    stop = octets.find(b"\n", start, min(end, start + _LONGEST_NAME))
+    if stop < 0:
+        stop = min(end, start + _LONGEST_NAME)
+    line = octets[start:stop].partition(b"\r")[0]
+    return _text(line), min(stop + 1, end)
 
 
 def _encoded_line(octets: Octets, start: int, end: int) -> tuple[int, int]:
@@ -87,7 +115,8 @@ def _encoded_line(octets: Octets, start: int, end: int) -> tuple[int, int]:
 
 def _yencoded(octets: Octets, start: int, end: int) -> Iterator[Embedded]:
     for position, match in _matches(yenc.BEGIN, octets, start, end=end):
-        yield Embedded(_text(match[1]), "yenc", position, end)
+        name, _ = _rest_of_line(octets, position + match.start(1) - match.start(), end)
+        yield Embedded(name, "yenc", position, end)
 
 
 def _binhexed(octets: Octets, start: int, end: int) -> Iterator[Embedded]:
@@ -116,4 +145,7 @@ def _matches(
 
 
 def _text(name: bytes) -> str:
-    return name.strip().decode("utf-8", "replace")
+    name = name.strip()
+    if len(name) > 2 * _SHOWN:
+        name = name[:_SHOWN] + name[-_SHOWN:]
+    return name.decode("utf-8", "replace")

@@ -16,7 +16,7 @@ _END = re.compile(rb"(?:\A|\n)\r?\n")
 _REGULAR = re.compile(rb"(?:[!-9;-~]++:[^\r\n\0]*+(?:\r?\n[ \t]++[^\r\n\0 \t][^\r\n\0]*+)*+(?:\r?\n|\Z))*+")
 _NAME = re.compile(rb"(?m)^([!-9;-~]+):")
 _CONTENT = re.compile(
-    rb"(?mi)^(content-(?:type|transfer-encoding|disposition|description|id|location)):([^\n]*(?:\n[ \t][^\n]*)*)"
+    rb"(?mi)^(content-(?:type|transfer-encoding|disposition|description|name|id|location)):([^\n]*(?:\n[ \t][^\n]*)*)"
 )
 _FOLD = re.compile(rb"\r?\n(?=[ \t])")
 _FOLDED_FIELD = re.compile(rb"\n[ \t]++[^a-zA-Z\r\n:]{0,8}+(?i:content)[^\r\n]{0,60}?:")
@@ -37,6 +37,7 @@ _NAMES = {
     b"contenttransferencoding": b"content-transfer-encoding",
     b"contentdisposition": b"content-disposition",
     b"contentdescription": b"content-description",
+    b"contentname": b"content-name",
     b"contentid": b"content-id",
     b"contentlocation": b"content-location",
 }

@@ -22,6 +22,8 @@ _NOT_CARVED = ("text/", "application/pgp-")
 _COMMON_ENCODINGS = frozenset({"base64", "quoted-printable"})
 _LESS_KNOWN = frozenset({"multipart/signed", "multipart/parallel"})
 _HEAD = 4096
+_MOST_FILES = 50
+"""In one text."""
 _SEARCHED_OCTETS = 1 << 20
 """Longer texts are not decoded to look for files in them."""
 
@@ -146,8 +148,11 @@ def _message(state: Walk, index: int, span: Span, depth: int) -> None:
 
 def files(state: Walk, index: int, span: Span) -> bool:
     """Add the files that stand in a text: uuencode, yEnc, BinHex. Tells whether there are any."""
-    found = decode.embedded(state.sources[span.source], span.start, span.end) if state.may_scan(span) else ()
-    for file in found:
+    octets = state.sources[span.source]
+    found = decode.embedded(octets, span.start, span.end, at_most=_MOST_FILES + 1) if state.may_scan(span) else ()
+    if len(found) > _MOST_FILES:
+        state.note(Construct.TOO_MANY_PARTS, state.entities[index].placement)
+    for file in found[:_MOST_FILES]:
         _file(state, index, Span(span.source, file.start, file.end), file)
     return bool(found)
 

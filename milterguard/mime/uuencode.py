@@ -18,6 +18,8 @@ from milterguard.mime.octets import Octets
 from milterguard.mime.radix64 import radix64
 
 BEGIN = re.compile(rb"(?m)^[ \t>]{0,8}+begin(-base64)?[ \t]++(?:[0-7]{1,7}+(?![^\s])[ \t]*+)?+([^\r\n]{0,255})")
+NOTHING = re.compile(rb"(?:(?:`[^\r\n]*+| (?![ \t>]{0,8}begin)[^\r\n]*+)?+\r?\n)*+")
+"""Empty lines, and such as say that they hold no octets: decoders pass over any number of them."""
 
 _FULL = 60
 _SHORTEST = 2

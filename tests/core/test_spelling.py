@@ -97,6 +97,13 @@ def test_nothing_that_programs_drop_hides_an_ending(tail: str) -> None:
     assert "exe" in endings("a.exe" + tail)
 
 
+@pytest.mark.parametrize("unseen", ["\u200b", "\u3164", "\x01"])
+@pytest.mark.parametrize("count", [1, 700, 5000])
+def test_nothing_unseen_within_an_ending_hides_it(unseen: str, count: int) -> None:
+    """Nor more of it than is looked at."""
+    assert "js" in endings(f"a.j{unseen * count}s")
+
+
 def test_the_longest_name_costs_little() -> None:
     """Octets beyond the cap are not looked at: a megabyte costs what a thousand characters do."""
     begin = time.thread_time()

@@ -49,6 +49,24 @@ def test_several_are_found_in_their_order() -> None:
     assert found[1] == ("a b.exe", "yenc", FILE)
 
 
+@pytest.mark.parametrize(
+    "nothing", [b"\r\n", b"`\r\n", b" \r\n", b"`junk\r\n", b" a line that begins with a blank\r\n"]
+)
+def test_lines_that_hold_nothing_are_passed_over(nothing: bytes) -> None:
+    """However many: decoders take them for lines of no octets."""
+    assert _found(UU.replace(b"evil.exe\r\n", b"evil.exe\r\n" + nothing * 60_000)) == [("evil.exe", "uuencode", FILE)]
+
+
+@pytest.mark.parametrize(("encoded", "name"), [(UU, b"evil"), (YENC, b"a b"), (RADIX64, b"b")])
+@pytest.mark.parametrize("length", [300, 5000])
+def test_the_ending_of_a_long_name_is_kept(encoded: bytes, name: bytes, length: int) -> None:
+    """Programs shorten it, and keep that."""
+    ((found, _, content),) = _found(encoded.replace(name + b".exe", b"a" * length + b".exe"))
+    assert found.endswith("a.exe")
+    assert len(found) <= 500
+    assert content == FILE
+
+
 def test_only_so_many_are_told() -> None:
     """The first ones; the last of them ends where the next begins."""
     found = embedded(UU * 5, 0, 5 * len(UU), at_most=2)

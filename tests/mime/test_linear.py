@@ -98,6 +98,8 @@ GENERATORS = {
     "uuencode": Generator(_TEXT, _again(b"begin 644 x\r\n")),
     "yEnc": Generator(_TEXT, _again(b"=ybegin line=128 size=1 name=x\r\n")),
     "BinHex": Generator(_TEXT, _again(b"(This file must be converted with BinHex 4.0)\r\n:")),
+    "begin lines before nothing": Generator(_TEXT, _again(b"begin 644 a\r\n`\r\n \r\n\r\n")),
+    "nothing behind begin lines": Generator(_TEXT, _again(b"`\r\n", b"begin 644 a\r\n" * 1000)),
     "NULs": Generator(_MULTI, _again(b"\0")),
     "carriage returns": Generator(_MULTI, _again(b"\r")),
     "line feeds": Generator(_MULTI, _again(b"\n")),
