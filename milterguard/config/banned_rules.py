@@ -62,9 +62,30 @@ _PROGRAM_MIMES = (
     "application/x-ms-installer",
     "application/x-ms-application",
     "application/x-ms-shortcut",
+    "application/internet-shortcut",
     "application/x-java-jnlp-file",
     "application/hta",
+    "application/java-archive",
+    "application/x-java-archive",
 )
+_SCRIPT_MIMES = (
+    # Mail programs give a file without a name the ending of its type.
+    "application/javascript",
+    "application/x-javascript",
+    "text/javascript",
+    "text/vbscript",
+    "text/vbs",
+    "text/scriptlet",
+    "text/x-scriptlet",
+    "application/x-sh",
+    "application/x-shellscript",
+    "application/x-bat",
+    "application/bat",
+    "application/x-ms-dos-batch",
+    "application/x-desktop",
+)
+_IMAGE_MIMES = ("application/x-iso9660-image", "application/x-apple-diskimage", "application/x-cd-image")
+_NOTE_MIMES = ("application/onenote", "application/msonenote")
 _CLASS_ID = Expression(r"(?i)\{[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}\}?[ .]*$")
 """Windows takes it for the type of the file, and does not show it."""
 _TURNED = Expression("[\u202d\u202e]")
@@ -77,6 +98,7 @@ DEFAULT = RuleSet(
         Rule("executable by name", extensions=_PROGRAMS),
         Rule("executable by declared type", mimes=_PROGRAM_MIMES),
         Rule("script", extensions=_SCRIPTS),
+        Rule("script by declared type", mimes=_SCRIPT_MIMES),
         Rule("registry file", types=_set("reg")),
         Rule("class ID as extension", names=(_CLASS_ID,)),
         Rule("name that turns the reading direction", names=(_TURNED,)),
@@ -84,13 +106,16 @@ DEFAULT = RuleSet(
         Rule("shortcut by name", extensions=_SHORTCUTS),
         Rule("disk image", types=_IMAGE_TYPES),
         Rule("disk image by name", extensions=_IMAGES),
+        Rule("disk image by declared type", mimes=_IMAGE_MIMES),
         Rule("macro that starts itself", flags=frozenset((Flag.AUTOEXEC,))),
         Rule("Office add-in or query", extensions=_ADD_INS | _QUERIES),
         Rule("OneNote", types=_NOTE_TYPES),
         Rule("OneNote by name", extensions=_NOTES),
+        Rule("OneNote by declared type", mimes=_NOTE_MIMES),
         Rule("Access program", extensions=_DATABASES),
         Rule("compiled help", types=_set("chm hlp")),
         Rule("compiled help by name", extensions=_OLD_HELP),
+        Rule("compiled help by declared type", mimes=("application/vnd.ms-htmlhelp",)),
         Rule("message in pieces", mimes=("message/partial",)),
         Rule("message elsewhere", mimes=("message/external-body",)),
     ),
@@ -104,11 +129,11 @@ def shipped() -> tuple[RuleSet, ...]:
         DEFAULT,
         RuleSet("ALLOW_ALL", (Rule("anything", action=Action.ALLOW),)),
         _allowing("ALLOW_EXECUTABLES", types=_PROGRAM_TYPES, extensions=_PROGRAMS, mimes=_PROGRAM_MIMES),
-        _allowing("ALLOW_SCRIPTS", types=_set("reg"), extensions=_SCRIPTS),
+        _allowing("ALLOW_SCRIPTS", types=_set("reg"), extensions=_SCRIPTS, mimes=_SCRIPT_MIMES),
         _allowing("ALLOW_SHORTCUTS", types=_SHORTCUT_TYPES, extensions=_SHORTCUTS),
-        _allowing("ALLOW_DISK_IMAGES", types=_IMAGE_TYPES, extensions=_IMAGES),
+        _allowing("ALLOW_DISK_IMAGES", types=_IMAGE_TYPES, extensions=_IMAGES, mimes=_IMAGE_MIMES),
         _allowing("ALLOW_MACROS", extensions=_ADD_INS, flags=frozenset((Flag.MACRO, Flag.AUTOEXEC))),
-        _allowing("ALLOW_ONENOTE", types=_NOTE_TYPES, extensions=_NOTES),
+        _allowing("ALLOW_ONENOTE", types=_NOTE_TYPES, extensions=_NOTES, mimes=_NOTE_MIMES),
         _allowing("ALLOW_ACCESS", extensions=_DATABASES),
         RuleSet("NO_ENCRYPTED", (Rule("encrypted", flags=frozenset((Flag.ENCRYPTED,))),)),
         RuleSet(

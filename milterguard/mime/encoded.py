@@ -11,6 +11,8 @@ from milterguard.mime.header import read
 from milterguard.mime.walk import Span, Walk
 
 _FIRST_LOOK = 4096
+_SECOND_LOOK = 65_536
+"""Fields of transport alone may take more than the first."""
 _MOST_OTHER = 8_388_608
 """Octets of a container that are decoded where its encoding is not base64."""
 
@@ -48,6 +50,8 @@ def _count(state: Walk, declared: Declaration, span: Span) -> int:
     if count or declared.boundaries:
         return count
     first = read(octets[span.start : min(span.end, span.start + _FIRST_LOOK)])
+    if not first.is_ended:
+        first = read(octets[span.start : min(span.end, span.start + _SECOND_LOOK)])
     return int(bool(first.fields) or (first.is_ended and first.end > 2))
 
 

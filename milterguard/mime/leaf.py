@@ -5,7 +5,7 @@
 """
 
 from milterguard.core.part import Flag
-from milterguard.mime import decode, delimiter, multipart
+from milterguard.mime import calendar, decode, delimiter, multipart
 from milterguard.mime.ambiguity import Construct
 from milterguard.mime.declaration import Declaration
 from milterguard.mime.entity import Entity
@@ -19,6 +19,7 @@ ambiguous already."""
 _SHOWN = frozenset({"text/plain", "text/html"})
 _NOT_CARVED = ("text/", "application/pgp-")
 """Base64 in these is not content, or shown as it is."""
+_CALENDARS = frozenset({"text/calendar", "application/ics"})
 _COMMON_ENCODINGS = frozenset({"base64", "quoted-printable"})
 _LESS_KNOWN = frozenset({"multipart/signed", "multipart/parallel"})
 _HEAD = 4096
@@ -92,6 +93,8 @@ def _inside(state: Walk, index: int, task: Task, body: Span, *, declared: Declar
     entity = state.entities[index]
     inner = Task(task.parent, task.placement, body, task.depth)
     multipart.undeclared(state, index, inner, declared)
+    if not _CALENDARS.isdisjoint(entity.types) or any(name.lower().endswith(".ics") for name in entity.names):
+        _calendar(state, index)
     if entity.encoding != "identity":
         _encoded(state, index, inner)
         return
@@ -100,6 +103,20 @@ def _inside(state: Walk, index: int, task: Task, body: Span, *, declared: Declar
         _guessed(state, index, body)
     if not entity.types[0].startswith(_NOT_CARVED) and not state.is_ambiguous:
         blocks(state, index, body)
+
+
+def _calendar(state: Walk, index: int) -> None:
+    """Add the files that stand in a calendar."""
+    entity = state.entities[index]
+    if entity.end - entity.start > state.may_decode():
+        state.note(Construct.TOO_MUCH, entity.placement)
+        return
+    for count, (name, encoded) in enumerate(calendar.attached(state.decoded(index))):
+        if count == _MOST_FILES:
+            state.note(Construct.TOO_MANY_PARTS, entity.placement)
+        if count >= _MOST_FILES:
+            break
+        state.leaf(index, state.keep(encoded), reading="in a calendar", encoding="base64", name=name)
 
 
 def _guessed(state: Walk, index: int, body: Span) -> None:

@@ -30,8 +30,7 @@ _CONCATENATED = frozenset({"tar", "cpio"})
 _BEARERS = frozenset({"exe", "dll", "image"})
 """Kinds that an archive may stand behind."""
 _SIGNATURES = (b"7z\xbc\xaf\x27\x1c", b"Rar!\x1a\x07", b"MSCF\x00\x00\x00\x00")
-_SUFFIX = re.compile(r"\.(gz|tgz|taz|bz2|tbz2?|xz|txz|lzma|tlz|zst|tzst|lz4|lz|Z|z)$")
-_TAR_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$")
+_TAR_SUFFIX = re.compile(r"\.(tgz|taz|tbz2?|txz|tlz|tzst)$", re.IGNORECASE)
 _MAX_NAME_BYTES = 4096
 _GZIP_UNUSUAL = 0xE2
 """Bits of a gzip header: a checksum of the header, which not everybody checks, and reserved ones."""
@@ -50,9 +49,11 @@ def look(source: Source, quota: Quota) -> Iterator[Find]:
     filters = ("rpm", *FILTERS) if "rpm" in source.kinds else ()
     with _mapped(source) as octets:
         password = _password(source, octets, quota) if source.passwords else None
-        for start in _starts(source, octets):
+        starts = _starts(source, octets)
+        for start in starts:
             with Reader(octets, formats=formats, filters=filters) as reader:
-                if (first := _first(source, reader, password, start=start)) is not None:
+                is_last = start == starts[-1]
+                if (first := _first(source, reader, password, start=start, is_last=is_last)) is not None:
                     yield from _members(source, reader, first, quota=quota, password=password)
                     yield from _behind(source, octets, reader.position, quota=quota)
                     return
@@ -124,7 +125,7 @@ def _mapped(source: Source) -> mmap.mmap:
 
 def _starts(source: Source, octets: mmap.mmap) -> list[int]:
     """Where an archive may begin: behind a program or a picture in front of it, else at once."""
-    if _BEARERS.isdisjoint(source.kinds):
+    if _BEARERS.isdisjoint(source.kinds) and ("rar" not in source.kinds or octets[:4] in (b"Rar!", b"RE~^")):
         return [0]
     found: list[int] = []
     for signature in _SIGNATURES:
@@ -135,12 +136,12 @@ def _starts(source: Source, octets: mmap.mmap) -> list[int]:
     return [0, *sorted(start for start in found if start > 0)[:_MAX_STARTS]]
 
 
-def _first(source: Source, reader: Reader, password: str | None, *, start: int) -> Entry | None:
-    """The first entry; None when there is nothing, or no archive in what need not have one."""
+def _first(source: Source, reader: Reader, password: str | None, *, start: int, is_last: bool) -> Entry | None:
+    """The first entry; None when there is nothing, or no archive where none need be."""
     try:
         return _opened(reader, password, start=start)
     except Undecodable as error:
-        if error.flag is Flag.UNDECODABLE and not _BEARERS.isdisjoint(source.kinds):
+        if error.flag is Flag.UNDECODABLE and not (is_last and _BEARERS.isdisjoint(source.kinds)):
             return None
         raise
 
@@ -254,9 +255,7 @@ def _password(source: Source, octets: mmap.mmap, quota: Quota) -> str | None:
 
 
 def _uncompressed(names: tuple[str, ...]) -> Iterator[str]:
-    """What the content is called, as gunzip would."""
+    """What the content is called: its name without what stands behind the last dot, whatever that is."""
     for name in names:
-        if (tar := _TAR_SUFFIX.sub(".tar", name)) != name:
-            yield tar
-        else:
-            yield _SUFFIX.sub("", name)
+        tar = _TAR_SUFFIX.sub(".tar", name)
+        yield tar if tar != name else name.rpartition(".")[0] or name

@@ -19,6 +19,7 @@ from milterguard.unpack.frame import Frame, failure
 from milterguard.unpack.kind import HEAD_BYTES, TAIL_BYTES, kinds_of
 from milterguard.unpack.looks import looks_for
 from milterguard.unpack.member import Member, Request
+from milterguard.unpack.misnamed import DETAIL, is_misnamed
 from milterguard.unpack.quota import OverLimits, Quota
 from milterguard.unpack.reach import UNREACHED
 from milterguard.unpack.source import Child, Source
@@ -91,6 +92,8 @@ class _Examination:
         content = Content()
         quota = frame.quota.share()
         member = _read(member, child, content, quota)
+        if is_misnamed(member.names, member.kinds):
+            member = replace(member, flags=member.flags | {Flag.UNDECODABLE}, detail=member.detail or DETAIL)
         if Flag.OVER_LIMITS in member.flags:
             frame.flag(Flag.OVER_LIMITS, "a member is cut short")
         is_hidden = frame.is_hidden or child.is_hidden

@@ -26,7 +26,7 @@ OPENABLE = frozenset(
         *("zip", "7z", "rar", "gz", "bz2", "xz", "zst", "lz4", "lz", "lzma", "lzo", "lrz", "Z", "F", "tar", "cpio"),
         *("rpm", "deb", "a", "cab", "arj", "lha", "iso", "udf", "xar", "warc", "arc", "zoo", "ace", "sit", "szdd"),
         *("alz", "egg", "installshield", "wim", "vhd", "vhdx", "vmdk", "qcow", "dmg", "squashfs", "chm", "msi", "sis"),
-        *("tnef", "doc", "cdf-ms", "one", "pdf", "rtf", "mail", "uue", "hqx", "exe", "dll"),
+        *("tnef", "doc", "cdf-ms", "one", "pdf", "rtf", "mail", "uue", "hqx", "exe", "dll", "smime", "applesingle"),
     )
 )
 """Kinds that hold other files, whether we can open them or have to say that we cannot."""
@@ -42,11 +42,19 @@ _HTML = re.compile(
     re.IGNORECASE | re.DOTALL,
 )
 _MAIL = re.compile(
-    rb"(?:From [^\r\n]{1,200}\r?\n|>From )?"
-    rb"(?:Received|Return-Path|Delivered-To|Message-ID|MIME-Version|X-[A-Za-z-]{1,40}|DKIM-Signature|From|To|Date|Subject)"
+    rb"(?:\xef\xbb\xbf)?[\r\n]{0,8}(?:From [^\r\n]{1,200}\r?\n|>From )?"
+    rb"(?:Received(?:-SPF)?|Return-(?:Path|Receipt-To)|Delivered-To|Envelope-To|Errors-To|Message-ID|MIME-Version|From|To|Cc|Bcc"
+    rb"|Date|Subject|Sender|Reply-To|References|In-Reply-To|User-Agent|Authentication-Results|Auto-Submitted|Importance"
+    rb"|Priority|Precedence|Organization|Sensitivity|Accept-Language|Content-Language|Disposition-Notification-To"
+    rb"|(?:X|ARC|DKIM|DomainKey|Content|List|Thread|Resent)-[A-Za-z-]{1,40})"
     rb":[ \t]?[^\r\n]{0,990}\r?\n(?:[ \t]|[!-9;-~]{1,60}:)",
     re.IGNORECASE,
 )
+_ENTITY = re.compile(
+    rb"Content-(?:Type|Transfer-Encoding|Disposition):[^\r\n]{1,990}\r?\n(?:[ \t][^\r\n]{1,990}\r?\n)*+\r?\n",
+    re.IGNORECASE,
+)
+"""What is signed is a part with a header of one field, as often as not."""
 _SCRIPT = re.compile(rb"#![ \t]*\S{0,60}?(?:\benv[ \t]+)?\b(perl|python|php|ruby|bash|sh|node)[\d.]*\b")
 _BATCH = re.compile(rb"\s*@?(?:echo[ \t]+off|rem[ \t]|setlocal)\b", re.IGNORECASE)
 _UUENCODED = re.compile(
@@ -79,6 +87,8 @@ def kinds_of(head: bytes, tail: bytes = b"", size: int | None = None) -> tuple[s
     if not tail and (size is None or size == len(head)):
         tail = head
     found = [*_by_beginning(head), *_by_offset(head), *_by_end(head, tail), *_by_shape(head)]
+    if (not found or found[0] == "image") and b"\x1a" in head and b"Rar!\x1a\x07" in head:
+        found.append("rar")  # WinRAR looks for it behind whatever stands there
     if not found or found == ["mail"]:
         found += _text(head)
     kinds = tuple(dict.fromkeys(found)) or ("dat",)
@@ -215,10 +225,10 @@ def _by_shape(head: bytes) -> Iterator[str]:
         and head[2] > 32
     ):
         yield "arc"
+    if _MAIL.match(head) or _ENTITY.match(head):
+        yield "mail"
     if len(head) >= 512 and head[257:262] != b"ustar" and _is_old_tar(head):
         yield "tar"
-    if head.startswith(b"Rar!", 0) is False and b"Rar!\x1a\x07" in head[:8192] and head[:3] == b"\xff\xd8\xff":
-        yield "rar"
 
 
 def _is_old_tar(head: bytes) -> bool:
@@ -244,8 +254,6 @@ def _text(head: bytes) -> Iterator[str]:
         yield from ("txt", script[1].decode())
     elif _BATCH.match(sample):
         yield from ("txt", "bat")
-    elif _MAIL.match(sample):
-        yield "mail"
     if _is_uuencoded(sample):
         yield "uue"
     yield plain

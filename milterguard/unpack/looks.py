@@ -10,7 +10,7 @@ from milterguard.unpack.source import Find, Look, Note, Source
 
 UNOPENED = frozenset(
     {"lzo", "lrz", "F", "arc", "zoo", "ace", "sit", "szdd", "alz", "egg", "installshield", "wim", "vhd", "vhdx"}
-    | {"vmdk", "qcow", "dmg", "squashfs", "chm", "sis"}
+    | {"vmdk", "qcow", "dmg", "squashfs", "chm", "sis", "applesingle"}
 )
 """Kinds that hold files and that nobody here opens."""
 

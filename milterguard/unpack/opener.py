@@ -30,6 +30,7 @@ from milterguard.unpack.box import Box, BoxBusy, BoxError, Report
 from milterguard.unpack.heap import Heap
 from milterguard.unpack.kind import is_locked
 from milterguard.unpack.member import Member, Request
+from milterguard.unpack.misnamed import DETAIL, is_misnamed
 from milterguard.unpack.opened import Leaf, Opened
 from milterguard.unpack.survey import Survey, survey
 from milterguard.unpack.told import Told, merged
@@ -151,7 +152,9 @@ class Work:
             return False
         part = replace(self._parts[index], size=seen.size, digest=seen.digest, kinds=seen.kinds)
         self._parts[index] = replace(part, flags=part.flags | _locked(seen.kinds))
-        is_flagged = False
+        is_flagged = is_misnamed(part.names, part.kinds)
+        if is_flagged:
+            self._parts[index] = replace(self._parts[index], flags=part.flags | {Flag.UNDECODABLE}, detail=DETAIL)
         if seen.file is not None:
             try:
                 self._open(index, seen.file, gives_all=self._gives_all or entity.is_suspect)

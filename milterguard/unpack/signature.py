@@ -106,6 +106,7 @@ BEGINNINGS: tuple[tuple[bytes, tuple[str, ...]], ...] = (
     (b"\x85\x02\x0c\x03", ("pgp", "pgp.enc")),
     (b"\x85\x04\x0c\x03", ("pgp", "pgp.enc")),
     (b"[InternetShortcut]", ("url",)),
+    (b"\x00\x05\x16\x00", ("applesingle",)),
     (b"(This file must be converted with BinHex", ("hqx",)),
 )
 """First octets; of several that fit the earlier one counts."""
@@ -122,6 +123,10 @@ INSIDE: tuple[tuple[int, bytes, tuple[str, ...]], ...] = (
     (38913, b"NSR0", ("udf",)),
     # CMS enveloped data (RFC 5652 section 6), behind a sequence of any length: encrypted S/MIME.
     *((offset, b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03", ("smime.enc",)) for offset in range(2, 7)),
+    # Authenticated enveloped data (RFC 5083), encrypted as well; signed data and compressed data (RFC 3274), open.
+    *((offset, b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x17", ("smime.enc",)) for offset in range(2, 7)),
+    *((offset, b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02", ("smime",)) for offset in range(2, 7)),
+    *((offset, b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09", ("smime",)) for offset in range(2, 7)),
     (4, b"ftyp", ("movie", "mp4")),
     (4, b"moov", ("movie", "mov")),
     (20, b"\xdc\xa7\xc4\xfd", ("zoo",)),

@@ -44,7 +44,7 @@ class Pair:
 
     @property
     def names(self) -> tuple[bytes, ...]:
-        raw = [name for header in self.headers for name in (header.name, header.unicode_name) if name]
+        raw = [name for header in self.headers for name in (header.name, *header.unicode_names) if name]
         return tuple(dict.fromkeys(raw))
 
     @property
@@ -216,7 +216,7 @@ def _pair(octets: Octets, layout: Layout, centrals: list[Header], *, limit: int,
 def _compare(layout: Layout, central: Header, local: Header) -> None:
     if central.name != local.name:
         layout.contradict("names differ")
-    if central.unicode_name and local.unicode_name and central.unicode_name != local.unicode_name:
+    if len({*central.unicode_names, *local.unicode_names}) > 1:
         layout.contradict("names differ")
     if central.is_encrypted != local.is_encrypted:
         layout.contradict("one header says encrypted")

@@ -9,6 +9,7 @@
 import mmap
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import islice
 from struct import Struct
 
 END, END64, LOCATOR64 = b"PK\x05\x06", b"PK\x06\x06", b"PK\x06\x07"
@@ -23,6 +24,7 @@ _END64 = Struct("<4sQ2H2L4Q")
 _CENTRAL = Struct("<4s6H3L5H2L")
 _LOCAL = Struct("<4s5H3L2H")
 _UNICODE_PATH = 0x7075
+_MOST_NAMES = 16
 _AES = 0x9901
 
 Octets = mmap.mmap | bytes
@@ -59,7 +61,8 @@ class Header:
     """Of the local header as the directory has it; where it stands, for a local header."""
     data: int
     """Where the octets begin, for a local header; 0 in the directory."""
-    unicode_name: bytes = b""
+    unicode_names: tuple[bytes, ...] = ()
+    """Of extra fields; there should be one, and programs differ in which of several they take."""
     mode: int = 0
     """Unix mode, where the entry was made on Unix."""
     is_wide: bool = False
@@ -117,7 +120,7 @@ def directory(octets: Octets, start: int, stop: int) -> Iterator[Header]:
             size,
             offset,
             0,
-            _unicode_name(extra),
+            _unicode_names(extra),
             attributes >> 16 if made_by >> 8 == 3 else 0,
             is_wide,
         )
@@ -139,9 +142,9 @@ def local_at(octets: Octets, position: int) -> Header | None:
     data = start + name_size + extra_size
     if len(name) < name_size or data > len(octets):
         return None
-    unicode_name = _unicode_name(extra)
+    unicode_names = _unicode_names(extra)
     method = _method(method, extra)
-    return Header(name, bits, method, crc, packed, size, position, data, unicode_name, is_wide=is_wide)
+    return Header(name, bits, method, crc, packed, size, position, data, unicode_names, is_wide=is_wide)
 
 
 def _extras(extra: bytes) -> Iterator[tuple[int, bytes]]:
@@ -165,8 +168,11 @@ def _wide(extra: bytes, numbers: tuple[int, int, int]) -> tuple[int, int, int]:
     return found[0], found[1], found[2]
 
 
-def _unicode_name(extra: bytes) -> bytes:
-    return next((octets[5:] for kind, octets in _extras(extra) if kind == _UNICODE_PATH), b"") if extra else b""
+def _unicode_names(extra: bytes) -> tuple[bytes, ...]:
+    if not extra:
+        return ()
+    found = (octets[5:] for kind, octets in _extras(extra) if kind == _UNICODE_PATH)
+    return tuple(islice(dict.fromkeys(filter(None, found)), _MOST_NAMES))
 
 
 def _method(method: int, extra: bytes) -> int:

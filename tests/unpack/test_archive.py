@@ -6,6 +6,7 @@ import gzip
 import io
 import lzma
 import tarfile
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -84,6 +85,21 @@ def test_a_single_compressed_file_is_called_as_gunzip_would() -> None:
     """The suffix goes, and tgz means tar."""
     assert "a.exe" in examined(bz2.compress(PROGRAM), Request(names=("a.exe.bz2",))).names
     assert "a.tar" in examined(lzma.compress(tarred({"x": b"y"})), Request(names=("a.txz",))).names
+
+
+@pytest.mark.parametrize("name", ["evil.js.gz", "evil.js.GZ", "evil.js.gzip", "evil.js.dat", "evil.js.XZ"])
+def test_the_content_has_the_name_before_the_last_dot(name: str) -> None:
+    """Whatever stands behind it: programs open a file by its content, and call it so."""
+    assert "evil.js" in examined(gzip.compress(b"x"), Request(names=(name,), kinds=("gz",))).names
+
+
+@pytest.mark.parametrize("make", [rar4, rar5])
+@pytest.mark.parametrize("before", [b"Hello, this is text.\r\n" * 5, b"\0\1\2\3" * 50, b"GIF89a" + bytes(100)])
+def test_a_rar_behind_anything_is_opened(make: Callable[[str, bytes], bytes], before: bytes) -> None:
+    """WinRAR searches for it."""
+    found = examined(before + make("evil.js", b"x"))
+    assert "rar" in found.leaf.kinds
+    assert "evil.js" in found.names
 
 
 def test_a_name_in_the_gzip_header_is_told_as_well(folder: Path) -> None:

@@ -329,6 +329,15 @@ def test_what_is_encrypted_for_its_reader_is_unchecked(box: Box, octets: bytes) 
     assert [Flag.ENCRYPTED in part.flags for part in found.tree if part.names] == [True, False]
 
 
+def test_what_calls_itself_an_archive_and_is_none_is_unchecked(box: Box) -> None:
+    """As an attachment and as a member; the scanner gets it on its own."""
+    found = opened(box, mail(("a.rar", b"\1\2\3 no rar"), ("b.zip", zipped(("c.7z", b"\1\2\3 no 7z")))))
+    flagged = {part.names: part.detail for part in found.tree if Flag.UNDECODABLE in part.flags}
+    assert set(flagged) == {("a.rar",), ("c.7z",)}
+    assert all("its name is an archive's" in detail for detail in flagged.values())
+    assert b"\1\2\3 no rar" in [octets(leaf) for leaf in found.leaves if leaf.is_suspect]
+
+
 def test_who_may_not_wait_comes_as_far_as_a_sealed_process(box: Box) -> None:
     """And goes on from there: no leaf is decoded twice, nothing is missing."""
     about = mail(("a.txt", b"A"), ("b.zip", zipped(("c.txt", b"C"))), ("d.zip", zipped(("e.txt", b"E"))))

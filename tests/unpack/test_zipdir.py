@@ -231,3 +231,18 @@ def test_many_headers_take_linear_time() -> None:
     false = struct.pack("<4s5H3L2H", b"PK\x03\x04", 20, 0, 0, 0, 0, 0, 0, 0, 0xFFFF, 0xFFFF)
     found = seen(written([Entry(b"a.exe", PROGRAM)], front=false * 50_000))
     assert "a.exe" in found.names
+
+
+def test_every_name_in_an_extra_field_is_told() -> None:
+    """Programs differ in which of two they take, and that is a contradiction."""
+    extra = b"".join(
+        struct.pack("<HHBL", 0x7075, 5 + len(name), 1, zlib.crc32(b"a.txt")) + name for name in (b"b.txt", b"evil.js")
+    )
+    octets = io.BytesIO()
+    with zipfile.ZipFile(octets, "w") as archive:
+        entry = zipfile.ZipInfo("a.txt")
+        entry.extra = extra
+        archive.writestr(entry, b"x")
+    found = examined(octets.getvalue())
+    assert {"a.txt", "b.txt", "evil.js"} <= set(found.names)
+    assert Flag.AMBIGUOUS in found.leaf.flags

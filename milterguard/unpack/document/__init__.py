@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Documents that carry other files, or macros: one module for each format, one line here for each module."""
 
-from milterguard.unpack.document import eml, office, ole, onenote, pdf, rtf, tnef
+from milterguard.unpack.document import cms, eml, office, ole, onenote, pdf, rtf, tnef
 from milterguard.unpack.source import Look
 
 LOOKS: tuple[tuple[frozenset[str], Look], ...] = (
@@ -12,6 +12,7 @@ LOOKS: tuple[tuple[frozenset[str], Look], ...] = (
     (frozenset({"tnef"}), tnef.look),
     (frozenset({"one"}), onenote.look),
     (frozenset({"mail"}), eml.look),
+    (cms.KINDS, cms.look),
 )
 """Who looks into which kinds, by amavis' short names. The one for zips tells of Office documents only."""
 

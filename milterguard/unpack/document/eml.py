@@ -22,6 +22,8 @@ _MAX_MESSAGES = 10_000
 def look(source: Source, _quota: Quota) -> Iterator[Find]:
     """Yield the parts of a message in all its readings, or the messages of a mailbox."""
     octets = source.mapped()
+    if octets[:3] == b"\xef\xbb\xbf" or octets[:1] in (b"\r", b"\n"):
+        octets = octets[:].removeprefix(b"\xef\xbb\xbf").lstrip(b"\r\n")
     if octets[:5] == _FROM:
         yield from _messages(source, octets)
     else:
