@@ -8,9 +8,10 @@ The rules themselves are ``core/banned.py``; here they meet the recipients.
 
 import logging
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import replace
 
 from milterguard.config.settings import Settings
-from milterguard.core.banned import Action, Answer, Inspection, RuleSet, reason
+from milterguard.core.banned import Action, Answer, Inspection, Rule, RuleSet, reason
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category, Finding
@@ -42,7 +43,7 @@ class BannedCheck:
         found: list[Finding] = []
         for names in _combinations(judged):
             sets = self._known(names)
-            bans = (each for each in inspection.answers(sets) if each.rule.action is Action.BAN)
+            bans = _once((each for each in inspection.answers(sets) if each.rule.action is Action.BAN), opened.tree)
             found += [_finding(opened.tree, answer, rules=names, is_refusable=is_refusable) for answer in _some(bans)]
         return tuple(found)
 
@@ -58,6 +59,20 @@ class BannedCheck:
 def _combinations(judged: Iterable[Judged]) -> Iterable[tuple[str, ...]]:
     """Return each combination of sets that somebody has who wants to hear of banned parts."""
     return dict.fromkeys(each.policy.banned_rules for each in judged if not each.policy.bypass_banned_checks)
+
+
+def _once(answers: Iterable[Answer], tree: Tree) -> Iterator[Answer]:
+    """Yield the answers, but for a container that a rule holds of one instead of one for each thing in it.
+
+    Not for parts of the message: a multipart says nothing to anybody.
+    """
+    told: set[tuple[int, Rule]] = set()
+    for answer in answers:
+        is_held = answer.node != answer.leaf and bool(tree[answer.node].names)
+        if is_held and (answer.node, answer.rule) in told:
+            continue
+        told.add((answer.node, answer.rule))
+        yield replace(answer, leaf=answer.node) if is_held else answer
 
 
 def _some(answers: Iterable[Answer]) -> Iterator[Answer]:

@@ -72,6 +72,34 @@ def _settings_rows(settings: "Settings") -> "Iterator[Row]":
     if not settings.local.domains:
         text = "empty: no recipient is ours, so nobody gets X-Spam fields"
         yield Row("local.domains", State.WARNING, text, "name the domains you receive mail for")
+    yield from _rule_rows(settings)
+
+
+def _rule_rows(settings: "Settings") -> "Iterator[Row]":
+    """Yield what is probably a slip in the operator's own rules: they hold for nobody, or of nothing."""
+    from milterguard.cli.probe import Row, State
+    from milterguard.config.banned_rules import shipped
+    from milterguard.unpack.known import KNOWN
+
+    named = {*settings.policy.banned_rules}
+    for rule in settings.recipients:
+        named |= {
+            name for key, names in rule.settings if key == "banned_rules" and isinstance(names, tuple) for name in names
+        }
+    ours = {each.name.lower(): each.name for each in shipped()}
+    for each in settings.banned:
+        if each in shipped():
+            continue
+        subject = f"banned.{each.name}"
+        if each.name not in named:
+            meant = ours.get(each.name.lower(), "")
+            hint = f"; did you mean {meant}, which it does not replace?" if meant not in ("", each.name) else ""
+            advice = f"name it in policy.banned_rules, or in those of a [[recipient]]{hint}"
+            yield Row(subject, State.WARNING, "no banned_rules names it: it holds for nobody", advice)
+        unknown = sorted({kind for rule in each.rules for kind in rule.types} - KNOWN)
+        if unknown:
+            advice = "milterguard scan shows the short types of what is in a message, with a dot before them"
+            yield Row(subject, State.WARNING, f"no part is ever of type {', '.join(unknown)}", advice)
 
 
 def _print(rows: "list[Row]") -> None:

@@ -68,7 +68,10 @@ def opened_mail(name: str, *, max_header_bytes: int) -> Iterator[tuple[list[Fiel
     """Give fields and body of the message in a file; ``-`` is standard input."""
     try:
         with _opened(name) as stream, tempfile.TemporaryFile() as body:
-            fields, first = read_fields(stream, max_header_bytes)
+            try:
+                fields, first = read_fields(stream, max_header_bytes)
+            except CommandError as error:
+                raise CommandError(f"{name}: {error}", error.status) from error
             for block in crlf_lines(chain([first], iter(lambda: stream.read(_BLOCK), b""))):
                 body.write(block)
             body.flush()
@@ -96,7 +99,8 @@ def read_fields(stream: BinaryIO, limit: int) -> tuple[list[Field], bytes]:
     while line := stream.readline(left + 1):
         left -= len(line)
         if left < 0:
-            raise CommandError(f"the header section is longer than {limit} octets (max_header_bytes)", Status.DATA)
+            told = "the client would be told: 552 5.3.4 Message too big"
+            raise CommandError(f"header section over server.max_header_bytes ({limit}); {told}", Status.DATA)
         text = line.rstrip(b"\r\n")
         match = _FIELD.match(text)
         if text.startswith((b" ", b"\t")) and fields:

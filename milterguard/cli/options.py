@@ -33,7 +33,7 @@ def common_options(function: F) -> F:
         click.option(
             "--config",
             metavar="FILE",
-            type=click.Path(),
+            type=click.Path(readable=False),
             expose_value=False,
             callback=_remember,
             help="Configuration file.",

@@ -12,7 +12,8 @@ import click
 from milterguard.cli import show
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.status import CommandError, Status
-from milterguard.core.text import decoded
+from milterguard.core.mailbox import is_mailbox
+from milterguard.core.text import decoded, printable
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from milterguard.guard import Guard
 
 _ADDRESS_FIELD_LIMIT = 4000
+_ERROR_LIMIT = 1000
 _DEFAULT_CLIENT = "192.0.2.1"
 """A documentation address (RFC 5737): a stranger who stands for all."""
 _CLIENT = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<plain>[^\[\]]*))\Z")
@@ -37,7 +39,7 @@ _CLIENT = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<plain>[^\[\]]*))\Z")
 @click.option("--client", default=_DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
 @click.option("--helo", default="client.invalid", show_default=True, metavar="NAME", help="What the client said.")
 @click.option("--login", default="", metavar="NAME", help="SASL login name: the client is authenticated.")
-@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True))
+@click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))
 def scan_command(
     files: tuple[str, ...],
     *,
@@ -57,7 +59,8 @@ def scan_command(
     is one message with LF or CRLF line ends, or - for standard input.
 
     \b
-    Exit status: 0 everything would pass, 1 something would be blocked, 75 a scanner could not answer.
+    Exit status: 0 everything would pass, 1 something would be blocked, 75 a scanner could not answer;
+    65, 66 or 74 when a file could not be read, after the others were scanned.
 
     \b
     Examples:
@@ -72,20 +75,32 @@ def scan_command(
     from milterguard.core.envelope import Client
     from milterguard.core.report import evidence
 
+    for recipient in recipients:
+        if not is_mailbox(recipient):
+            raise click.BadParameter(f"{recipient!r} is no address such as user@example.com", param_hint="--to")
     who = Client(_address(client), port=25, name="unknown", helo=helo, login=login, mechanism="PLAIN" if login else "")
     collector = _Collector()
     guard = build_trial_guard(settings, collector)
+    scanned: list[str] = []
+    failed: list[Status] = []
     try:
         for name in files:
-            _scan_file(guard, name, settings=settings, client=who, sender=sender, recipients=recipients)
+            try:
+                _scan_file(guard, name, settings=settings, client=who, sender=sender, recipients=recipients)
+                scanned.append(name)
+            except CommandError as error:
+                if len(files) == 1:
+                    raise
+                failed.append(error.status)
+                click.echo(f"milterguard: {printable(str(error), _ERROR_LIMIT)}", err=True)
     finally:
         guard.close()
     documents = [
         {"file": name, **evidence(record), "rulings": rulings(record, settings)}
-        for name, record in zip(files, collector.records, strict=True)
+        for name, record in zip(scanned, collector.records, strict=True)
     ]
     _print(documents, as_json=as_json)
-    return _status(documents)
+    return failed[0] if failed else _status(documents)
 
 
 class _Collector:

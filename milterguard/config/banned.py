@@ -34,6 +34,8 @@ def rule_set(name: str, value: Any, *, file: str) -> RuleSet:
         raise ConfigError(file, key, expected="a name of letters, digits, _ and -", got=described(name))
     if not isinstance(value, list) or not all(isinstance(each, Mapping) for each in value):
         raise ConfigError(file, key, expected=f"[[{key}]], in double brackets", got=described(value))
+    if not value:
+        raise ConfigError(file, key, expected="at least one rule", got="an empty array")
     rules = (_rule(table, file=file, name=f"{key}[{number}]") for number, table in enumerate(value, start=1))
     return RuleSet(name, tuple(rules), origin=file)
 

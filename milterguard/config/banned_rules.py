@@ -50,6 +50,8 @@ _PROGRAM_TYPES = _set("exe-ms dll")
 _IMAGE_TYPES = _set("iso udf img vhd vhdx vmdk qcow wim squashfs dmg")
 _SHORTCUT_TYPES = _set("lnk url")
 _NOTE_TYPES = _set("one")
+_ZIPPED_DOCUMENT_TYPES = _set("docx xlsx pptx odt ods odp epub")
+"""Zips by their octets, and nobody calls them so."""
 _ARCHIVE_TYPES = _set("zip 7z rar arj lha cab ace arc zoo sit tar gz bz2 xz zst lz4 lzma lzo lz z cpio")
 _PROGRAM_MIMES = (
     "application/x-msdownload",
@@ -154,7 +156,11 @@ def shipped() -> tuple[RuleSet, ...]:
         RuleSet("NO_WEB_PAGES", (Rule("web page as a file", extensions=_PAGES),)),
         RuleSet(
             "NO_ARCHIVES",
-            (Rule("archive", types=_ARCHIVE_TYPES), Rule("archive by name", extensions=_ARCHIVES)),
+            (
+                Rule("document", types=_ZIPPED_DOCUMENT_TYPES, action=Action.NEXT),
+                Rule("archive", types=_ARCHIVE_TYPES),
+                Rule("archive by name", extensions=_ARCHIVES),
+            ),
         ),
     )
 

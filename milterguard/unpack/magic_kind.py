@@ -139,6 +139,7 @@ _RULES: tuple[tuple[str, tuple[str, ...]], ...] = (
 )
 """Descriptions from their beginning on; the first that fits counts."""
 
+KINDS = tuple(kinds for _, kinds in _RULES)
 _COMPILED = tuple((re.compile(pattern, re.IGNORECASE), kinds) for pattern, kinds in _RULES)
 
 

@@ -14,7 +14,7 @@ from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message
-from milterguard.core.part import Part
+from milterguard.core.part import Flag, Part
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import Judged
 from milterguard.unpack.opened import Opened
@@ -106,3 +106,32 @@ def test_findings_are_few_but_none_that_matters_is_left_out() -> None:
     findings = found(mine, rules=rules, opened=Opened((Part("1"), *members)))
     assert [each.rule for each in findings] == ["light"] * 20 + ["severe"]
     assert judge(findings, mine).destiny is Destiny.REJECT
+
+
+def test_a_container_is_told_once() -> None:
+    """And not for each thing in it: the sender should see which file is the matter."""
+    flags = frozenset((Flag.MACRO,))
+    tree = (
+        Part("1", types=("multipart/mixed",)),
+        Part("1/1", parent=0, names=("r.docm",), kinds=("zip", "docx"), flags=flags),
+        *(
+            Part(f"1/1/{number}", parent=1, names=(f"{number}.xml",), kinds=("xml",), is_member=True)
+            for number in (1, 2)
+        ),
+        Part("1/1/3", parent=1, names=("evil.exe",), is_member=True),
+    )
+    strict = judged(policy=Policy(banned_rules=("DEFAULT", "NO_MACROS")))
+    assert [(each.part, each.detail) for each in found(strict, opened=Opened(tree))] == [
+        ("1/1", "macros: .zip,.docx,r.docm"),
+        ("1/1/3", "executable by name: evil.exe"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "is_banned"), [(("zip",), True), (("zip", "docx", "doc"), False), (("zip", "odt"), False)]
+)
+def test_a_document_is_no_archive(kinds: tuple[str, ...], is_banned: bool) -> None:
+    """Though it is a zip by its octets."""
+    tree = (Part("1"), Part("1/1", parent=0, names=("r.bin",), kinds=kinds), Part("1/1/1", parent=1, names=("x",)))
+    strict = judged(policy=Policy(banned_rules=("NO_ARCHIVES",)))
+    assert bool(found(strict, opened=Opened(tree))) == is_banned

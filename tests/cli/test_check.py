@@ -152,3 +152,21 @@ def test_what_is_switched_off_is_told(milterguard: Program) -> None:
     _, found = states(milterguard)
     assert (found["parts"], found["banned"]) == ("warning", "warning")
     assert "sealed child" not in found
+
+
+def test_rules_that_hold_for_nobody_or_of_nothing_are_warned_of(milterguard: Program) -> None:
+    """A set that no policy names, one that looks like one of ours, a type that no part has."""
+    rule = {"title": "x", "type": "exee"}
+    milterguard.configure(
+        {
+            "banned": {"MINE": [rule], "default": [{"name": "."}], "USED": [{"type": "zip"}]},
+            "policy": {"banned_rules": ["USED", "DEFAULT"]},
+        }
+    )
+    rows = [row for row in json.loads(milterguard("check", "--json").output) if row["subject"].startswith("banned.")]
+    assert [(row["subject"], row["state"], row["text"]) for row in rows] == [
+        ("banned.MINE", "warning", "no banned_rules names it: it holds for nobody"),
+        ("banned.MINE", "warning", "no part is ever of type exee"),
+        ("banned.default", "warning", "no banned_rules names it: it holds for nobody"),
+    ]
+    assert "did you mean DEFAULT" in rows[2]["advice"]

@@ -124,3 +124,24 @@ def test_a_body_over_the_limit_would_be_refused(milterguard: Program) -> None:
     milterguard.configure({"server": {"max_body_bytes": 1024, "max_memory_bytes": 100}})
     result = milterguard("scan", "-", stdin=PLAIN + b"x" * 2000)
     assert (result.exit_code, "552 5.3.4" in result.stderr) == (1, True)
+
+
+def test_a_file_that_cannot_be_read_costs_no_other(milterguard: Program, tmp_path: Path) -> None:
+    """The others are told of, the bad ones on standard error; the status is that of the first of them."""
+    good, long = tmp_path / "good.eml", tmp_path / "long.eml"
+    good.write_bytes(PLAIN)
+    long.write_bytes(b"Subject: " + b"x" * 2_000_000 + b"\n\n")
+    result = milterguard("scan", str(good), str(long), str(tmp_path / "none.eml"), str(good))
+    assert result.exit_code == 65
+    assert result.output.count(f"== {good}") == 2
+    said = result.stderr.splitlines()
+    assert said[0].startswith(f"milterguard: {long}: header section over server.max_header_bytes (1048576); ")
+    assert said[1] == f"milterguard: {tmp_path}/none.eml: No such file or directory"
+
+
+@pytest.mark.parametrize("address", ["", "Dev <dev@example.com>", "a b@example.com", "dev@"])
+def test_who_is_no_recipient_is_refused(milterguard: Program, address: str) -> None:
+    """Another policy than the one that is meant would be tested."""
+    result = milterguard("scan", "--to", address, "-", stdin=PLAIN)
+    assert result.exit_code == 64
+    assert "is no address such as user@example.com" in result.stderr
