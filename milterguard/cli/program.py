@@ -21,6 +21,7 @@ _COMMANDS: Mapping[str, str] = {
     "scan": "Show what would become of a message in a file.",
     "quarantine": "List, show, release and delete withheld mail.",
     "explain": "Tell the story of one message: who, what, why.",
+    "policy": "Show what holds for a recipient, and why.",
     "config": "Print a sample or the effective configuration.",
     "db": "Create or upgrade the database.",
     "completion": "Print the completion script of a shell.",

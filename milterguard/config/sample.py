@@ -127,7 +127,7 @@ def reference() -> str:
 def show(loaded: Loaded) -> list[tuple[str, str, str]]:
     """Return every setting as dotted key, value in TOML and origin; secrets are masked, of rules there are titles."""
     rows = [
-        (name, _shown(entry, value_of(loaded.settings, entry)), loaded.origins[name])
+        (name, shown(entry, value_of(loaded.settings, entry)), loaded.origins[name])
         for name, entry in entries().items()
     ]
     sets = loaded.settings.banned
@@ -135,7 +135,7 @@ def show(loaded: Loaded) -> list[tuple[str, str, str]]:
         name = f"recipient[{number}]"
         rows.append((f"{name}.match", _text(list(rule.match)), rule.origin))
         rows.extend(
-            (f"{name}.{key}", _shown(recipient_entries()[key], value), rule.origin) for key, value in rule.settings
+            (f"{name}.{key}", shown(recipient_entries()[key], value), rule.origin) for key, value in rule.settings
         )
     rows.extend((f"banned.{each.name}", _text([rule.title for rule in each.rules]), each.origin) for each in sets)
     return rows
@@ -219,7 +219,8 @@ def _type_words(kind: Any) -> str:
     return words[kind]
 
 
-def _shown(entry: Entry, value: Any) -> str:
+def shown(entry: Entry, value: Any) -> str:
+    """Return a setting's value as one writes it, without what is secret in it."""
     if entry.is_secret and value and "://" not in value:
         return '"***"'
     return masked(toml_value(entry, value))

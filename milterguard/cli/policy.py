@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``milterguard policy``: what holds for whom, and which words of the configuration say so."""
+
+import ipaddress
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from milterguard.cli import show
+from milterguard.cli.options import common_options, json_option, loaded
+from milterguard.core.mailbox import is_mailbox
+
+if TYPE_CHECKING:
+    from milterguard.config.load import Loaded
+    from milterguard.core.envelope import Traffic
+    from milterguard.lookup.policies import Policies
+
+_DEFAULT_CLIENT = "192.0.2.1"
+"""A documentation address (RFC 5737): a stranger who stands for all."""
+_NEVER_REFUSED = "mail that did not come by SMTP is never refused"
+
+
+@click.group("policy")
+@common_options
+def policy_command() -> None:
+    """Show what holds for a recipient.
+
+    \b
+    Examples:
+      milterguard policy show user@example.com
+      milterguard policy show user+lists@example.com --login user --changed
+    """
+
+
+@policy_command.command("show", short_help="Print every setting that holds for a recipient, and its origin.")
+@common_options
+@json_option
+@click.option("--client", default=_DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
+@click.option("--login", default="", metavar="NAME", help="SASL login name: the client is authenticated.")
+@click.option("--sendmail", is_flag=True, help="The message does not come by SMTP, but from sendmail(1).")
+@click.option("--changed", is_flag=True, help="Only what is not at its default.")
+@click.argument("recipient", metavar="RECIPIENT")
+def show_command(recipient: str, *, client: str, login: str, sendmail: bool, changed: bool, as_json: bool) -> None:
+    """Print the value of each policy setting for RECIPIENT, and where it comes from.
+
+    The origin is ``default``, the file that has it in [policy], or the entry of [[recipient]] with the key that
+    matched: the closest key that says something about a setting decides. Sets of ``banned_rules`` add up.
+
+    \b
+    Examples:
+      milterguard policy show user@example.com
+      milterguard policy show abuse@example.com --changed
+      milterguard policy show user@example.com --client 10.1.2.3 --json
+    """
+    from milterguard.core.envelope import Client
+    from milterguard.lookup.policies import Policies
+
+    if not is_mailbox(recipient):
+        raise click.BadParameter(f"{recipient!r} is no address such as user@example.com", param_hint="RECIPIENT")
+    found = loaded()
+    policies = Policies(found.settings)
+    mechanism = "PLAIN" if login else ""
+    who = Client() if sendmail else Client(_checked(client), port=25, name="unknown", login=login, mechanism=mechanism)
+    traffic = policies.traffic(who)
+    rows = _rows(found, policies, recipient=recipient, traffic=traffic)
+    told = [row for row in rows if not (changed and row["origin"] == "default")]
+    if as_json:
+        show.as_json(told)
+        return
+    whose = "ours" if policies.is_local(recipient) else "elsewhere, by local.domains"
+    show.say(f"{recipient}: {whose}; mail is {traffic.value}")
+    show.say()
+    show.table(["Setting", "Value", "Origin"], [[row["key"], row["value"], row["origin"]] for row in told])
+
+
+def _checked(client: str) -> str:
+    try:
+        return str(ipaddress.ip_address(client))
+    except ValueError as error:
+        raise click.BadParameter(f"{client!r} is no IP address", param_hint="--client") from error
+
+
+def _rows(found: "Loaded", policies: "Policies", *, recipient: str, traffic: "Traffic") -> list[dict[str, Any]]:
+    """Return key, value and origin of each policy setting that may hold for one recipient."""
+    from milterguard.config.sample import shown
+    from milterguard.config.schema import entries, recipient_entries
+    from milterguard.core.envelope import Traffic
+
+    policy = policies.policy(recipient, traffic)
+    by_smtp = policies.policy(recipient, Traffic.INBOUND)
+    overlaid = dict(policies.origins(recipient))
+    rows = []
+    for key in recipient_entries():
+        entry = entries()[f"policy.{key}"]
+        value = getattr(policy, key)
+        origin = overlaid.get(key) or found.origins[entry.name]
+        if value != getattr(by_smtp, key):
+            origin = f"{_NEVER_REFUSED}; by SMTP {shown(entry, getattr(by_smtp, key))}, {origin}"
+        rows.append({"key": key, "value": shown(entry, value), "origin": origin})
+    return rows

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``policy show``: what holds for whom, and whose word it is."""
+
+import json
+
+import pytest
+
+from tests.cli.conftest import Program
+from tests.daemons import toml
+
+ENTRIES: list[toml.Table] = [
+    {"match": ["@example.com"], "spam_tag2_level": 5.0, "banned_rules": ["NO_MACROS"]},
+    {"match": ["user@example.com"], "spam_lover": True, "banned_rules": ["ALLOW_SCRIPTS"]},
+]
+
+
+@pytest.fixture
+def configured(milterguard: Program) -> Program:
+    milterguard.configure({"policy": {"spam_kill_level": 8.0}, "recipient": ENTRIES})
+    return milterguard
+
+
+def shown(program: Program, *arguments: str) -> dict[str, tuple[str, str]]:
+    """Return value and origin of each setting."""
+    rows = json.loads(program("policy", "show", "--json", *arguments).output)
+    return {row["key"]: (row["value"], row["origin"]) for row in rows}
+
+
+def test_each_setting_has_value_and_origin(configured: Program) -> None:
+    """The closest entry decides, sets of rules add up, the rest is [policy]'s or the default's."""
+    file = str(configured.configuration)
+    found = shown(configured, "User+Lists@Example.COM")
+    assert found["spam_lover"] == ("true", f"user@example.com, {file}: [[recipient]] 2")
+    assert found["spam_tag2_level"] == ("5.0", f"@example.com, {file}: [[recipient]] 1")
+    assert found["spam_kill_level"] == ("8.0", file)
+    assert found["virus_destiny"] == ('"reject"', "default")
+    value, origin = found["banned_rules"]
+    assert json.loads(value) == ["ALLOW_SCRIPTS", "NO_MACROS", "DEFAULT"]
+    assert origin.index("[[recipient]] 2") < origin.index("[[recipient]] 1")
+
+
+def test_what_is_at_its_default_can_be_left_out(configured: Program) -> None:
+    """Only words of the operator stay."""
+    assert set(shown(configured, "user@example.com", "--changed")) == {
+        "spam_lover",
+        "spam_tag2_level",
+        "spam_kill_level",
+        "banned_rules",
+    }
+    assert set(shown(configured, "user@example.org", "--changed")) == {"spam_kill_level"}
+
+
+@pytest.mark.parametrize(
+    ("options", "direction"),
+    [
+        ((), "inbound"),
+        (("--client", "127.0.0.1"), "originating"),
+        (("--login", "user"), "originating"),
+        (("--sendmail",), "local"),
+    ],
+)
+def test_the_direction_is_told(configured: Program, options: tuple[str, ...], direction: str) -> None:
+    """And whether the recipient is ours."""
+    configured.configure({"local": {"domains": ["example.com"], "networks": ["127.0.0.0/8"]}})
+    assert (
+        f"user@example.com: ours; mail is {direction}\n"
+        in configured("policy", "show", "user@example.com", *options).output
+    )
+    assert "elsewhere, by local.domains" in configured("policy", "show", "user@example.org", *options).output
+
+
+def test_mail_that_did_not_come_by_smtp_is_not_refused(configured: Program) -> None:
+    """What would be refused by SMTP is told as what it becomes."""
+    value, origin = shown(configured, "user@example.com", "--sendmail")["virus_destiny"]
+    assert value == '"discard"'
+    assert origin == 'mail that did not come by SMTP is never refused; by SMTP "reject", default'
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [(("a b",), "RECIPIENT"), (("",), "RECIPIENT"), (("user@example.com", "--client", "x"), "--client")],
+)
+def test_what_is_no_address_is_refused(configured: Program, arguments: tuple[str, ...], named: str) -> None:
+    """The command line was not understood."""
+    result = configured("policy", "show", *arguments)
+    assert result.exit_code == 64
+    assert named in result.stderr
