@@ -49,7 +49,7 @@ class Answers:
         with self._lock:
             self._is_enough.set()
             # A future keeps its callbacks, and with them all that this can reach: files, maps, the message.
-            self._is_settled = _is_over
+            self._is_settled = lambda _findings: False
             return frozenset(self._answered), self._settled
 
     def _take(self, future: Future[Findings]) -> None:
@@ -63,10 +63,6 @@ class Answers:
             )
             if is_last or self._settled:
                 self._is_enough.set()
-
-
-def _is_over(_findings: Findings) -> bool:
-    return False
 
 
 def collected(futures: Iterable[Future[Findings]]) -> Findings:

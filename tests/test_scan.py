@@ -20,7 +20,7 @@ from milterguard.core.message import Message
 from milterguard.core.part import Part
 from milterguard.core.verdict import Judged
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable
-from milterguard.look import LOOK, CheckedParts, Look
+from milterguard.look import LOOK, Case, CheckedParts, Look, Looking, TakenApart
 from milterguard.scan import Checked, Scan
 from milterguard.unpack.opened import Opened
 from tests.core.build import CLEAN, VIRUS, Octets, message
@@ -447,8 +447,19 @@ def test_without_a_thread_to_go_on_the_look_has_failed(make_scan: MakeScan) -> N
     """And holds nothing open."""
     opening = Opening(OPENED, after=threading.Event())
     scan = make_scan(look=look(opening, Judging("banned", BANNED)))
-    running = scan.begin(message(), soon())
+    large = replace(message(), content=Octets(bytes((1 << 20) + 1)))
+    running = [scan.begin(each, soon()) for each in (message(), large)]
     scan._pool.shutdown()
-    (finding,) = scan.finish(running, never).findings
-    assert (finding.check, finding.category, finding.minor) == (LOOK, Category.FAILED, "unavailable")
+    for each in running:
+        (finding,) = scan.finish(each, never).findings
+        assert (finding.check, finding.category, finding.minor) == (LOOK, Category.FAILED, "unavailable")
     assert opening.closed == 1
+
+
+def test_a_look_that_was_given_up_does_not_begin() -> None:
+    """Between the question whether it is wanted and its start."""
+    opening, budget = Opening(OPENED), Budget(soon())
+    looking = Looking(look(opening), (), Case(message(), (), budget, TakenApart()))
+    budget.cancel()
+    looking.start(lambda _work: None)
+    assert (looking.future.cancelled(), opening.threads) == (True, [])

@@ -20,7 +20,7 @@ from typing import Protocol
 
 from milterguard.core.destiny import Destiny
 from milterguard.core.part import Flag, Part, Tree, leaves
-from milterguard.core.spelling import LONGEST, clipped, endings, plain
+from milterguard.core.spelling import LONGEST, clipped, endings, seen
 from milterguard.core.text import printable
 
 NAME_LIMIT = 64
@@ -256,7 +256,7 @@ class _Node:
 
     @cached_property
     def names(self) -> tuple[str, ...]:
-        return tuple(dict.fromkeys((*self.raw_names, *(clipped(plain(name), LONGEST) for name in self._some_names))))
+        return tuple(dict.fromkeys((*self.raw_names, *map(seen, self._some_names))))
 
     @property
     def _some_names(self) -> tuple[str, ...]:

@@ -13,6 +13,7 @@ import unicodedata
 
 LONGEST = 1000
 """Characters of a name that are looked at: its head and its tail."""
+_LONGEST_UNSEEN = 16 * LONGEST
 _BARE = re.compile(r"[ !#-.0-9;-\[\]-~]*\Z")
 """What needs no second reading: printable ASCII without quote, slash, colon or backslash."""
 _LINE_END = re.compile(r"[\0-\x1f\x7f]")
@@ -31,7 +32,7 @@ def endings(name: str, *, is_member: bool = False) -> frozenset[str]:
         return _endings_of(name.lower())
     found: set[str] = set()
     # What is not seen may stand within an ending, and more of it than is looked at.
-    for each in {clipped(name, LONGEST), clipped(plain(name), LONGEST)}:
+    for each in {clipped(name, LONGEST), seen(name)}:
         for reading in _readings(each):
             found |= _endings_of(_base(reading, is_member=is_member))
     return frozenset(found)
@@ -43,6 +44,11 @@ def plain(name: str) -> str:
         return name
     seen = "".join(each if each.isprintable() else " " if _is_blank(each) else "" for each in name)
     return unicodedata.normalize("NFKC", _NO_WIDTH.sub("", seen))
+
+
+def seen(name: str) -> str:
+    """Return what is seen of a name, at most ``LONGEST`` characters: ``plain`` before it is clipped."""
+    return clipped(plain(clipped(name, _LONGEST_UNSEEN)), LONGEST)
 
 
 def clipped(text: str, limit: int) -> str:
