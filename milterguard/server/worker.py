@@ -7,6 +7,7 @@ their end or to ``stop_grace_seconds``, and ends.
 """
 
 import contextlib
+import gc
 import logging
 import os
 import select
@@ -29,6 +30,8 @@ READY, ALIVE, RECYCLE, DRAIN = b"R", b"A", b"C", b"D"
 _KICK_SECONDS = 0.05
 _SWITCH_SECONDS = 0.0005
 """Keeps a thread that computes from holding up the callbacks (the default is ten times that)."""
+_GARBAGE = (10_000, 20, 20)
+"""Objects, and generations of them, after which the collector looks for cycles; a message makes some hundreds."""
 _LAST_SECONDS = 10.0
 """For checks and journal to end once no session is open."""
 EX_SOFTWARE = 70
@@ -83,6 +86,10 @@ class Worker:
         self._wants_end = False
 
     def run(self) -> int:
+        # What is there now stays: the collector need not go through it, nor come after every few messages.
+        gc.collect()
+        gc.freeze()
+        gc.set_threshold(*_GARBAGE)
         self._engine.start(ended=self._give_up)
         self._say(READY)
         self._serve()

@@ -13,7 +13,7 @@ import re
 from collections.abc import Iterable, Iterator
 from typing import Literal
 
-from milterguard.unpack.signature import BEGINNINGS, INSIDE, OLE_STREAMS, ZIP_NAMES
+from milterguard.unpack.signature import BEGINNINGS, CMS, INSIDE, OLE_STREAMS, ZIP_NAMES
 
 HEAD_BYTES = 40960
 """First octets that are worth giving: an ISO image tells its kind only there."""
@@ -169,6 +169,8 @@ def _by_offset(head: bytes) -> Iterator[str]:
     for offset, key, kinds in INSIDE:
         if head.startswith(key, offset):
             yield from kinds
+    if head[0] == 0x30:
+        yield from (kind for key, kinds in CMS if 2 <= head.find(key, 2, 7 + len(key)) < 7 for kind in kinds)
     if head[:4] == b"RIFF":
         yield from {b"AVI ": ("movie", "avi"), b"WAVE": ("audio", "wav"), b"WEBP": ("image", "webp")}.get(
             head[8:12], ("riff",)

@@ -17,6 +17,7 @@ KNOWN = frozenset(
     for kinds in (
         *(kinds for _, kinds in signature.BEGINNINGS),
         *(kinds for _, _, kinds in signature.INSIDE),
+        *(kinds for _, kinds in signature.CMS),
         *(kinds for _, kinds in signature.OLE_STREAMS),
         *(kinds for _, kinds in signature.ZIP_NAMES),
         *(kinds for kinds, _ in document.LOOKS),

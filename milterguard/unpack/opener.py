@@ -150,11 +150,15 @@ class Work:
         if seen.file is not None and not may_wait:
             self._surveyed = seen
             return False
-        part = replace(self._parts[index], size=seen.size, digest=seen.digest, kinds=seen.kinds)
-        self._parts[index] = replace(part, flags=part.flags | _locked(seen.kinds))
-        is_flagged = is_misnamed(part.names, part.kinds)
-        if is_flagged:
-            self._parts[index] = replace(self._parts[index], flags=part.flags | {Flag.UNDECODABLE}, detail=DETAIL)
+        is_flagged = is_misnamed(entity.names, seen.kinds)
+        self._parts[index] = replace(
+            self._parts[index],
+            size=seen.size,
+            digest=seen.digest,
+            kinds=seen.kinds,
+            flags=entity.flags | _locked(seen.kinds) | ({Flag.UNDECODABLE} if is_flagged else frozenset()),
+            detail=DETAIL if is_flagged else "",
+        )
         if seen.file is not None:
             try:
                 self._open(index, seen.file, gives_all=self._gives_all or entity.is_suspect)

@@ -121,12 +121,6 @@ INSIDE: tuple[tuple[int, bytes, tuple[str, ...]], ...] = (
     (34817, b"NSR0", ("udf",)),
     (36865, b"NSR0", ("udf",)),
     (38913, b"NSR0", ("udf",)),
-    # CMS enveloped data (RFC 5652 section 6), behind a sequence of any length: encrypted S/MIME.
-    *((offset, b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03", ("smime.enc",)) for offset in range(2, 7)),
-    # Authenticated enveloped data (RFC 5083), encrypted as well; signed data and compressed data (RFC 3274), open.
-    *((offset, b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x17", ("smime.enc",)) for offset in range(2, 7)),
-    *((offset, b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02", ("smime",)) for offset in range(2, 7)),
-    *((offset, b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09", ("smime",)) for offset in range(2, 7)),
     (4, b"ftyp", ("movie", "mp4")),
     (4, b"moov", ("movie", "mov")),
     (20, b"\xdc\xa7\xc4\xfd", ("zoo",)),
@@ -135,6 +129,16 @@ INSIDE: tuple[tuple[int, bytes, tuple[str, ...]], ...] = (
     (4, b"\x12\x3a\x00\x10", ("sis",)),
 )
 """Octets at an offset."""
+
+CMS: tuple[tuple[bytes, tuple[str, ...]], ...] = (
+    # Enveloped data (RFC 5652 section 6) and authenticated enveloped data (RFC 5083): encrypted S/MIME.
+    (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x03", ("smime.enc",)),
+    (b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x17", ("smime.enc",)),
+    # Signed data, and compressed data (RFC 3274): open.
+    (b"\x06\x09\x2a\x86\x48\x86\xf7\x0d\x01\x07\x02", ("smime",)),
+    (b"\x06\x0b\x2a\x86\x48\x86\xf7\x0d\x01\x09\x10\x01\x09", ("smime",)),
+)
+"""What stands in the first item of a sequence, which has two to six octets before it."""
 
 OLE_STREAMS: tuple[tuple[str, tuple[str, ...]], ...] = (
     ("WordDocument", ("doc",)),
