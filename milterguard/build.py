@@ -170,8 +170,6 @@ def _look(settings: Settings, *, is_warm: bool) -> Look | None:
 def _rules(settings: Settings) -> Rules:
     return Rules(
         deadline_seconds=settings.server.deadline_seconds,
-        mixed_recipients=settings.policy.mixed_recipients,
-        contact=settings.policy.contact,
         style=_style(settings.headers),
     )
 

@@ -24,6 +24,7 @@ from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Content, Field, Message
+from milterguard.core.policy import Policy
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
 from milterguard.core.verdict import Decision, Judged, Reply, Verdict
@@ -43,8 +44,6 @@ class Rules:
     """What holds for the whole site rather than for one recipient."""
 
     deadline_seconds: float = 25.0
-    mixed_recipients: Mixed = Mixed.REMOVE
-    contact: str = ""
     style: marks.Style = field(default_factory=marks.Style)
 
 
@@ -89,16 +88,22 @@ class Guard:
     def traffic(self, client: Client) -> Traffic:
         return self._policies.traffic(client)
 
-    def judged(self, address: str, *, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
+    def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
+        """Return the names of the policy banks that hold for a message."""
+        return self._policies.banks(client, sender, traffic)
+
+    def judged(
+        self, address: str, *, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+    ) -> Judged:
         """Return a recipient with the policy that holds for him."""
-        return self._policies.judged(address, parameters=parameters, traffic=traffic)
+        return self._policies.judged(address, parameters=parameters, traffic=traffic, banks=banks)
 
     def wants_split(self, first: Judged, other: Judged, traffic: Traffic) -> bool:
         """Whether ``other`` must come in a transaction of his own (D1, ``mixed_recipients = "split"``).
 
         Never for own or authenticated clients: a mail program shows a deferred recipient as an error.
         """
-        is_split = self.rules.mixed_recipients is Mixed.SPLIT and traffic is Traffic.INBOUND
+        is_split = first.policy.mixed_recipients is Mixed.SPLIT and traffic is Traffic.INBOUND
         return is_split and (first.policy != other.policy or first.recipient.is_local != other.recipient.is_local)
 
     def message(self, envelope: Envelope, fields: Sequence[Field], content: Content) -> Message:
@@ -205,7 +210,7 @@ class Guard:
         return Verdict(
             decision,
             scanned.findings,
-            reply=reply.reply_for(decision, scanned.findings, mail_id=mail_id, contact=self.rules.contact),
+            reply=reply.reply_for(decision, scanned.findings, mail_id=mail_id, contact=_of_all(job).contact),
             edits=marks.edits_for(
                 job.message.fields,
                 decision,
@@ -229,7 +234,7 @@ class Guard:
     def _mixed(self, job: Job) -> Mixed:
         """Mail that did not come by SMTP shows us completed addresses, which Postfix would not let us remove."""
         is_local = job.message.envelope.traffic is Traffic.LOCAL
-        return Mixed.STRICTEST if is_local else self.rules.mixed_recipients
+        return Mixed.STRICTEST if is_local else _of_all(job).mixed_recipients
 
     def _style(self, message: Message) -> marks.Style:
         style = self.rules.style
@@ -247,7 +252,7 @@ class Guard:
         assert job.release is not None
         assert self._gate is not None
         # Nothing of it is kept: the copy that it was released from is still there.
-        decision = replace(decide((), job.judged, mixed=self.rules.mixed_recipients), keep=None)
+        decision = replace(decide((), job.judged, mixed=_of_all(job).mixed_recipients), keep=None)
         try:
             is_good = fits(job.release, job.message, job.deadline) and self._gate.use_once(
                 job.release.digest, job.release.expires
@@ -261,6 +266,11 @@ class Guard:
             return Verdict(refused, (), reply=Reply(554, "5.7.0", text))
         edits = marks.foreign_copies(job.message.fields, self.rules.style)
         return Verdict(decision, (), edits=edits, released=job.release.mail_id)
+
+
+def _of_all(job: Job) -> Policy:
+    """Return a policy that says what holds for the whole message: in that all recipients have the same."""
+    return job.judged[0].policy
 
 
 def new_mail_id(random: Callable[[int], bytes] = os.urandom) -> str:

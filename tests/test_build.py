@@ -3,6 +3,7 @@
 
 import logging
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,6 @@ import pytest
 from milterguard.build import build_guard, build_releaser, open_quarantine
 from milterguard.config.settings import Checks, Clamd, Headers, Quarantine, Release, Server, Settings, Spamd, Store
 from milterguard.core.destiny import Destiny
-from milterguard.core.policy import Policy
 from milterguard.core.verdict import Verdict
 from milterguard.errors import ConfigError
 from milterguard.guard import Guard
@@ -82,20 +82,11 @@ def test_without_a_state_folder_released_mail_is_not_recognised_but_mail_flows(
     assert "released mail will not be recognised" in capfd.readouterr().err
 
 
-def test_contact_and_mixed_recipients_come_from_the_policy(settings: Settings) -> None:
-    """And the style from the headers."""
-    guard = build_guard(
-        Settings(
-            settings.server,
-            checks=settings.checks,
-            headers=settings.headers,
-            store=Store(url=""),
-            quarantine=settings.quarantine,
-            policy=Policy(contact="https://example.com/mail"),
-        )
-    )
+def test_the_style_comes_from_the_headers(settings: Settings) -> None:
+    """For the whole site."""
+    guard = build_guard(replace(settings, store=Store(url="")))
     guard.close()
-    assert (guard.rules.contact, guard.rules.style.hostname) == ("https://example.com/mail", "mail.example.com")
+    assert guard.rules.style.hostname == "mail.example.com"
 
 
 def test_places_that_can_never_work_are_errors_of_the_configuration(settings: Settings) -> None:

@@ -33,7 +33,12 @@ class OnePolicy:
     def traffic(self, client: Client) -> Traffic:
         return Traffic.ORIGINATING if client.is_authenticated else Traffic.INBOUND
 
-    def judged(self, address: str, *, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
+    def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
+        return ("MYNETS",) if client.is_authenticated else ()
+
+    def judged(
+        self, address: str, *, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+    ) -> Judged:
         return judged(address)
 
 
@@ -213,19 +218,21 @@ def test_traffic_and_policies_come_from_the_lookup(house: MakeHouse) -> None:
     """The guard only hands the question on."""
     guard = house().guard
     assert guard.traffic(Client(login="user")) is Traffic.ORIGINATING
+    assert guard.banks(Client(login="user"), "a@b.example", Traffic.ORIGINATING) == ("MYNETS",)
     assert guard.judged("a@b.example", parameters=(), traffic=Traffic.INBOUND).recipient.address == "a@b.example"
 
 
 def test_recipients_of_another_policy_are_split_only_when_asked_and_only_for_strangers(house: MakeHouse) -> None:
     """mixed_recipients = "split" never defers a recipient of our own users."""
-    guard = house(rules=Rules(mixed_recipients=Mixed.SPLIT)).guard
-    lover = judged("b@example.com", policy=Policy(spam_lover=True))
-    assert guard.wants_split(judged(), lover, Traffic.INBOUND)
-    assert guard.wants_split(judged(), judged("c@other.example", is_local=False), Traffic.INBOUND)
-    assert not guard.wants_split(judged(), judged("b@example.com"), Traffic.INBOUND)
-    assert not guard.wants_split(judged(), lover, Traffic.ORIGINATING)
-    assert not guard.wants_split(judged(), lover, Traffic.LOCAL)
-    assert not house().guard.wants_split(judged(), lover, Traffic.INBOUND)
+    guard = house().guard
+    split = Policy(mixed_recipients=Mixed.SPLIT)
+    first, lover = judged(policy=split), judged("b@example.com", policy=replace(split, spam_lover=True))
+    assert guard.wants_split(first, lover, Traffic.INBOUND)
+    assert guard.wants_split(first, judged("c@other.example", policy=split, is_local=False), Traffic.INBOUND)
+    assert not guard.wants_split(first, judged("b@example.com", policy=split), Traffic.INBOUND)
+    assert not guard.wants_split(first, lover, Traffic.ORIGINATING)
+    assert not guard.wants_split(first, lover, Traffic.LOCAL)
+    assert not guard.wants_split(judged(), judged("b@example.com", policy=Policy(spam_lover=True)), Traffic.INBOUND)
 
 
 # --- released mail --------------------------------------------------------------------------------

@@ -37,14 +37,31 @@ def policy_command() -> None:
 @json_option
 @click.option("--client", default=_DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
 @click.option("--login", default="", metavar="NAME", help="SASL login name: the client is authenticated.")
+@click.option("--from", "sender", default="", metavar="ADDR", help="Envelope sender.  [default: the null sender]")
+@click.option("--helo", default="client.invalid", show_default=True, metavar="NAME", help="What the client said.")
+@click.option("--daemon", default="", metavar="NAME", help="Name of the MTA's listener (daemon_name).")
+@click.option("--tls", is_flag=True, help="The connection is encrypted.")
 @click.option("--sendmail", is_flag=True, help="The message does not come by SMTP, but from sendmail(1).")
 @click.option("--changed", is_flag=True, help="Only what is not at its default.")
 @click.argument("recipient", metavar="RECIPIENT")
-def show_command(recipient: str, *, client: str, login: str, sendmail: bool, changed: bool, as_json: bool) -> None:
+def show_command(
+    recipient: str,
+    *,
+    client: str,
+    login: str,
+    sender: str,
+    helo: str,
+    daemon: str,
+    tls: bool,
+    sendmail: bool,
+    changed: bool,
+    as_json: bool,
+) -> None:
     """Print the value of each policy setting for RECIPIENT, and where it comes from.
 
-    The origin is ``default``, the file that has it in [policy], or the entry of [[recipient]] with the key that
-    matched: the closest key that says something about a setting decides. Sets of ``banned_rules`` add up.
+    The origin is ``default``, the file that has it in [policy], the [bank.NAME] that holds for such a message, or
+    the entry of [[recipient]] with the key that matched: the closest key that says something about a setting
+    decides. Sets of ``banned_rules`` add up.
 
     \b
     Examples:
@@ -60,15 +77,25 @@ def show_command(recipient: str, *, client: str, login: str, sendmail: bool, cha
     found = loaded()
     policies = Policies(found.settings)
     mechanism = "PLAIN" if login else ""
-    who = Client() if sendmail else Client(_checked(client), port=25, name="unknown", login=login, mechanism=mechanism)
+    who = Client(
+        address="" if sendmail else _checked(client),
+        port=0 if sendmail else 25,
+        name="localhost" if sendmail else "unknown",
+        helo=helo,
+        login=login,
+        mechanism=mechanism,
+        tls="TLS" if tls else "",
+        daemon=daemon,
+    )
     traffic = policies.traffic(who)
-    rows = _rows(found, policies, recipient=recipient, traffic=traffic)
+    banks = policies.banks(who, sender, traffic)
+    rows = _rows(found, policies, recipient=recipient, traffic=traffic, banks=banks)
     told = [row for row in rows if not (changed and row["origin"] == "default")]
     if as_json:
         show.as_json(told)
         return
     whose = "ours" if policies.is_local(recipient) else "elsewhere, by local.domains"
-    show.say(f"{recipient}: {whose}; mail is {traffic.value}")
+    show.say(f"{recipient}: {whose}; mail is {traffic.value}" + (f"; bank {'/'.join(banks)}" if banks else ""))
     show.say()
     show.table(["Setting", "Value", "Origin"], [[row["key"], row["value"], row["origin"]] for row in told])
 
@@ -80,18 +107,20 @@ def _checked(client: str) -> str:
         raise click.BadParameter(f"{client!r} is no IP address", param_hint="--client") from error
 
 
-def _rows(found: "Loaded", policies: "Policies", *, recipient: str, traffic: "Traffic") -> list[dict[str, Any]]:
-    """Return key, value and origin of each policy setting that may hold for one recipient."""
+def _rows(
+    found: "Loaded", policies: "Policies", *, recipient: str, traffic: "Traffic", banks: tuple[str, ...]
+) -> list[dict[str, Any]]:
+    """Return key, value and origin of each policy setting."""
     from milterguard.config.sample import shown
-    from milterguard.config.schema import entries, recipient_entries
+    from milterguard.config.schema import entries
     from milterguard.core.envelope import Traffic
 
-    policy = policies.policy(recipient, traffic)
-    by_smtp = policies.policy(recipient, Traffic.INBOUND)
-    overlaid = dict(policies.origins(recipient))
+    policy = policies.policy(recipient, traffic, banks)
+    by_smtp = policies.policy(recipient, Traffic.INBOUND, banks)
+    overlaid = dict(policies.origins(recipient, banks))
     rows = []
-    for key in recipient_entries():
-        entry = entries()[f"policy.{key}"]
+    for entry in (each for each in entries().values() if each.section == "policy"):
+        key = entry.key
         value = getattr(policy, key)
         origin = overlaid.get(key) or found.origins[entry.name]
         if value != getattr(by_smtp, key):

@@ -132,9 +132,12 @@ def _scan_file(
             raise CommandError(text, Status.FOUND)
         traffic = guard.traffic(client)
         addresses = recipients or _addressees(fields)
-        judged = [guard.judged(address, parameters=(), traffic=traffic) for address in addresses]
+        author = sender if sender is not None else _author(fields)
+        banks = guard.banks(client, author, traffic)
+        judged = [guard.judged(address, parameters=(), traffic=traffic, banks=banks) for address in addresses]
         envelope = Envelope(
-            sender=sender if sender is not None else _author(fields),
+            banks=banks,
+            sender=author,
             recipients=tuple(each.recipient for each in judged),
             client=client,
             traffic=traffic,

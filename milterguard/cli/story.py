@@ -113,6 +113,7 @@ def _client(document: Document) -> str:
         f"login {login}" if login else "",
         str(tls or ""),
         str(document.get("traffic") or ""),
+        f"bank {'/'.join(document['banks'])}" if document.get("banks") else "",
     ]
     return ", ".join(word for word in words if word)
 

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The settings from where the operator put them: file, ``conf.d`` beside it, environment, in that order.
 
-What comes later wins, key by key and set by set of ``[[banned.NAME]]``; entries of ``[[recipient]]``
-add up. Everything is checked before anything is used, so that a slip stops a reload and never a
-message.
+What comes later wins, key by key, set by set of ``[[banned.NAME]]`` and bank by bank of ``[bank.NAME]``;
+entries of ``[[recipient]]`` add up. Everything is checked before anything is used, so that a slip
+stops a reload and never a message.
 
 *Errors:* ConfigError with file, dotted key, what was expected and what was found, and never a secret.
 """
@@ -16,6 +16,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
+from milterguard.config.banks import bank
 from milterguard.config.banned import rule_set
 from milterguard.config.contradiction import check
 from milterguard.config.environment import CONFIG_VARIABLE, read_environment
@@ -23,6 +24,7 @@ from milterguard.config.pattern import check_recipient
 from milterguard.config.schema import Entry, build, entries, recipient_entries, sections
 from milterguard.config.settings import RecipientRule, Settings
 from milterguard.config.value import Mismatch, convert, described, in_brackets, suggestion
+from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
 from milterguard.core.text import printable
 from milterguard.errors import ConfigError
@@ -62,7 +64,12 @@ def load(path: Path | None, *, environ: Mapping[str, str]) -> Loaded:
         collected.add_table(_table(file), str(file))
     for entry, value, origin in read_environment(environ):
         collected.set(entry, value, origin=origin)
-    settings = build(collected.values, tuple(collected.recipients), tuple(collected.banned.values()))
+    settings = build(
+        collected.values,
+        tuple(collected.recipients),
+        tuple(collected.banned.values()),
+        tuple(collected.banks.values()),
+    )
     check(settings, collected.origins)
     return Loaded(settings, MappingProxyType(collected.origins))
 
@@ -75,6 +82,7 @@ class _Collected:
         self.origins: dict[str, str] = dict.fromkeys(entries(), ORIGIN_DEFAULT)
         self.recipients: list[RecipientRule] = []
         self.banned: dict[str, RuleSet] = {}
+        self.banks: dict[str, Bank] = {}
 
     def set(self, entry: Entry, value: Any, *, origin: str) -> None:
         self.values[entry.name] = value
@@ -91,6 +99,8 @@ class _Collected:
                 self._add_recipients(value, file)
             elif name == "banned":
                 self._add_banned(value, file)
+            elif name == "bank":
+                self._add_banks(value, file)
             elif any(section == name or section.startswith(f"{name}.") for section in sections()):
                 self.add_table(_as_table(value, file=file, name=name), file, path=name)
             else:
@@ -112,6 +122,15 @@ class _Collected:
         for name, rules in value.items():
             self.banned[name] = rule_set(name, rules, file=file)
             self.origins[f"banned.{name}"] = file
+
+    def _add_banks(self, value: Any, file: str) -> None:
+        if not isinstance(value, Mapping):
+            raise ConfigError(file, "bank", expected="[bank.NAME]", got=described(value))
+        known = {entry.key: entry for entry in entries().values() if entry.section == "policy"}
+        for name, table in value.items():
+            self.banks[name] = bank(name, table, known, file=file)
+            keys = ("when", *dict(self.banks[name].settings))
+            self.origins.update({f"bank.{name}.{key}": file for key in keys})
 
 
 def _rule(table: Mapping[str, Any], *, file: str, name: str) -> RecipientRule:
@@ -157,7 +176,7 @@ def _unknown_key(file: str, path: str, *, key: str) -> ConfigError:
 
 def _sections() -> str:
     return "one of the sections " + ", ".join(
-        [*(f"[{name}]" for name in sections()), "[[recipient]]", "[[banned.NAME]]"]
+        [*(f"[{name}]" for name in sections()), "[[recipient]]", "[bank.NAME]", "[[banned.NAME]]"]
     )
 
 
@@ -172,7 +191,7 @@ def _known_in(path: str) -> Sequence[str]:
     """Return the keys and sections directly below a dotted name."""
     start = f"{path}." if path else ""
     known = [name.removeprefix(start).partition(".")[0] for name in entries() if name.startswith(start)]
-    return [*dict.fromkeys(known), *([] if path else ["recipient", "banned"])]
+    return [*dict.fromkeys(known), *([] if path else ["recipient", "bank", "banned"])]
 
 
 def _elsewhere(key: str, path: str = "") -> str:

@@ -17,6 +17,13 @@ from typing import Any, get_args, get_origin
 from milterguard.config.banned_rules import shipped
 from milterguard.config.load import Loaded
 from milterguard.config.pattern import RECIPIENT
+from milterguard.config.prose import (
+    RECIPIENT_ORDER,
+    REFERENCE_BANK,
+    REFERENCE_BANNED,
+    REFERENCE_HEAD,
+    REFERENCE_RECIPIENT,
+)
 from milterguard.config.schema import Entry, entries, recipient_entries, section_help, sections, value_of
 from milterguard.config.settings import OnFailure
 from milterguard.config.value import UNSET, masked
@@ -42,6 +49,13 @@ _RECIPIENT = f"""\
 #match = ["lover@example.com", "@lovers.example.net"]
 #spam_lover = true
 """
+_BANK = """\
+# What holds for all recipients of some messages, laid over [policy] before [[recipient]]; several may hold, in
+# the order of the file. when tells which messages: network, authenticated, tls, daemon, helo, sender, traffic.
+#[bank.SUBMISSION]
+#when = { authenticated = true }
+#spam_destiny = "pass"
+"""
 _BANNED = """\
 # A set of rules about names and types, for banned_rules in [policy] and [[recipient]]. The first rule
 # that matches decides. All rules of a set stand in one file; a set of the same name in a later file,
@@ -51,67 +65,16 @@ _BANNED = """\
 #extension = ["htm", "html"]
 #destiny = "discard"
 """
-_REFERENCE_HEAD = """\
-# Settings
-
-<!-- Generated from milterguard/config/settings.py and milterguard/core/policy.py by `make generate`. -->
-
-milterguard reads `/etc/milterguard/milterguard.toml`, or the file that `--config` or `MILTERGUARD_CONFIG` names, then
-`conf.d/*.toml` beside it in lexical order, then the environment. What comes later wins, key by key.
-
-- An environment variable is named after section and key: `MILTERGUARD_CHECKS_CLAMD_SOCKETS` is `sockets` in
-  `[checks.clamd]`. Its value is written as in TOML; text needs no quotes and a list may be written with commas. With
-  `_FILE` behind the name it is the name of a file that holds the value: for secrets.
-- Unknown keys, values of the wrong type and settings that contradict each other are errors that name file, key, what
-  was expected and what was found; the exit status is 78.
-- A unit stands at the end of a name: `_seconds`, `_bytes`.
-- `milterguard config show` prints the value and the origin of each setting.
-"""
-_REFERENCE_RECIPIENT = """\
-## [[recipient]]
-
-What holds for one recipient, domain or list of them, laid over `[policy]`. The table may stand as often as needed, in
-any file.
-
-`match` is an array of `user@example.com`, `@example.com` (that domain only), `@.example.com` (with its subdomains),
-`user@` (in any domain) or `@.` (everybody). Case does not matter, and an internationalised domain may be written either
-way. For `User+Foo@Sub.Example.COM` these are looked up, and for each key the first entry that says something decides,
-whatever the order in the files:
-
-"""
-_RECIPIENT_ORDER = (
-    "user+foo@sub.example.com",
-    "user@sub.example.com",
-    "user+foo@",
-    "user@",
-    "@sub.example.com",
-    "@.sub.example.com",
-    "@.example.com",
-    "@.com",
-    "@.",
-)
-
-
-_REFERENCE_BANNED = """\
-
-## [[banned.NAME]]
-
-A set of rules about names and types; [banned.md](banned.md) tells how they are written and asked. Those that come with
-the program, and may be replaced:
-
-| Set | Rules, by title |
-|---|---|
-"""
 
 
 def sample() -> str:
     """Return the commented sample file; it loads to exactly the defaults."""
-    return "\n".join([_HEAD, *(_sample_section(section) for section in sections()), _RECIPIENT, _BANNED])
+    return "\n".join([_HEAD, *(_sample_section(section) for section in sections()), _BANK, _RECIPIENT, _BANNED])
 
 
 def reference() -> str:
     """Return the manual of all settings in Markdown."""
-    order = "".join(f"{number}. `{key}`\n" for number, key in enumerate(_RECIPIENT_ORDER, start=1))
+    order = "".join(f"{number}. `{key}`\n" for number, key in enumerate(RECIPIENT_ORDER, start=1))
     keys = textwrap.fill(
         "Keys besides `match`, with the meaning they have in `[policy]`: "
         + ", ".join(f"`{key}`" for key in recipient_entries())
@@ -121,7 +84,12 @@ def reference() -> str:
     )
     tables = [_reference_section(section) for section in sections()]
     sets = "".join(f"| `{each.name}` | {_titles(each)} |\n" for each in shipped())
-    return "\n".join([_REFERENCE_HEAD, *tables, _REFERENCE_RECIPIENT + order, keys]) + "\n" + _REFERENCE_BANNED + sets
+    return (
+        "\n".join([REFERENCE_HEAD, *tables, REFERENCE_BANK + REFERENCE_RECIPIENT + order, keys])
+        + "\n"
+        + REFERENCE_BANNED
+        + sets
+    )
 
 
 def show(loaded: Loaded) -> list[tuple[str, str, str]]:
@@ -131,6 +99,8 @@ def show(loaded: Loaded) -> list[tuple[str, str, str]]:
         for name, entry in entries().items()
     ]
     sets = loaded.settings.banned
+    for bank in loaded.settings.banks:
+        rows.extend((f"bank.{bank.name}.{key}", _bank_text(key, value), bank.origin) for key, value in bank.settings)
     for number, rule in enumerate(loaded.settings.recipients, start=1):
         name = f"recipient[{number}]"
         rows.append((f"{name}.match", _text(list(rule.match)), rule.origin))
@@ -139,6 +109,10 @@ def show(loaded: Loaded) -> list[tuple[str, str, str]]:
         )
     rows.extend((f"banned.{each.name}", _text([rule.title for rule in each.rules]), each.origin) for each in sets)
     return rows
+
+
+def _bank_text(key: str, value: Any) -> str:
+    return shown(entries()[f"policy.{key}"], value)
 
 
 def toml_value(entry: Entry, value: Any) -> str:

@@ -12,6 +12,7 @@ from typing import Any, get_type_hints
 
 from milterguard.config.banned_rules import shipped
 from milterguard.config.settings import RecipientRule, Settings
+from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
 
 PREFIX = "MILTERGUARD_"
@@ -73,14 +74,17 @@ def section_help(name: str) -> str:
 
 
 def build(
-    values: Mapping[str, Any], recipients: tuple[RecipientRule, ...], banned: tuple[RuleSet, ...] = ()
+    values: Mapping[str, Any],
+    recipients: tuple[RecipientRule, ...],
+    banned: tuple[RuleSet, ...] = (),
+    banks: tuple[Bank, ...] = (),
 ) -> Settings:
     """Return settings with these values by dotted name, all others at their defaults.
 
     ``banned`` are sets beside those of the program, or in their place where they have their names.
     """
     sets = {each.name: each for each in (*shipped(), *banned)}
-    extra = {"recipients": recipients, "banned": tuple(sets.values())}
+    extra = {"recipients": recipients, "banned": tuple(sets.values()), "banks": banks}
     settings: Settings = _build(Settings, "", values=values, extra=extra)
     return settings
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from milterguard.config.banned_rules import shipped
+from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
@@ -351,5 +352,7 @@ class Settings:
     log: Log = field(default_factory=Log)
     policy: Policy = field(default_factory=Policy)
     recipients: tuple[RecipientRule, ...] = ()
+    banks: tuple[Bank, ...] = ()
+    """What is laid over ``policy`` for whole messages, in this order."""
     banned: tuple[RuleSet, ...] = field(default_factory=shipped)
     """The sets that ``banned_rules`` may name, those of the program and those of ``[[banned.NAME]]``."""

@@ -77,3 +77,5 @@ class Envelope:
     """Host name of the MTA (macro ``j``)."""
     queue_id: str = ""
     """The MTA's queue id (macro ``i``)."""
+    banks: tuple[str, ...] = ()
+    """Names of the policy banks that hold, in their order."""

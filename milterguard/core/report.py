@@ -129,7 +129,13 @@ def _client_words(envelope: Envelope) -> str:
     local = "LOCAL " if envelope.traffic is not Traffic.INBOUND else ""
     address = f"[{printable(client.address, 60)}]:{client.port} " if client.address else ""
     recipients = _addresses(each.address for each in envelope.recipients)
-    return f"{local}{address}<{printable(envelope.sender, _ADDRESS_LIMIT)}> -> {recipients}"
+    banks = f"{bank_path(envelope)} " if envelope.banks else ""
+    return f"{banks}{local}{address}<{printable(envelope.sender, _ADDRESS_LIMIT)}> -> {recipients}"
+
+
+def bank_path(envelope: Envelope) -> str:
+    """Return the names of a message's policy banks as amavis writes them: ``A/B``."""
+    return "/".join(envelope.banks)
 
 
 def _addresses(addresses: Iterable[str], limit: int = 50) -> str:
@@ -150,6 +156,7 @@ def as_json(record: Record) -> dict[str, Any]:
         "queue_id": envelope.queue_id,
         "message_id": record.message_id,
         "traffic": envelope.traffic.value,
+        "banks": list(envelope.banks),
         "client_address": envelope.client.address,
         "client_port": envelope.client.port,
         "client_name": envelope.client.name,

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which policy holds for a recipient, whether he is ours, and which way a message goes.
 
-``[policy]`` is overlaid with the entries of ``[[recipient]]`` that match. For each setting the
+``[policy]`` is overlaid with the banks of the message, in their order, and then with the entries of
+``[[recipient]]`` that match. For each setting the
 closest entry that says something about it decides; the order in the file does not. Only
 ``banned_rules`` add up: the closest entry's sets are asked first, those of ``[policy]`` last.
 
@@ -21,6 +22,7 @@ from milterguard.core.finding import Category
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import Judged
 from milterguard.lookup.address import canonical_local_domain, canonical_match, domain_keys, match_keys, parse
+from milterguard.lookup.banks import Banks
 
 _NetworkAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _MAX_REMEMBERED = 4096
@@ -45,7 +47,9 @@ class Policies:
         self._networks = tuple(ipaddress.ip_network(network) for network in settings.local.networks)
         self._overlays = _overlays(settings.recipients)
         self._refusing_rules = frozenset(each.name for each in settings.banned if _refuses(each))
-        self._composed: dict[tuple[Traffic, tuple[str, ...]], Policy] = {}
+        self._composed: dict[tuple[Traffic, tuple[str, ...], tuple[str, ...]], Policy] = {}
+        self._banks = {each.name: each for each in settings.banks}
+        self._chooser = Banks(settings.banks, delimiter=self._delimiter)
 
     def is_local(self, address: str) -> bool:
         """Whether mail for this address is ours to deliver.
@@ -69,23 +73,29 @@ class Policies:
             return Traffic.LOCAL
         return Traffic.ORIGINATING if address is not None and self._is_own(address) else Traffic.INBOUND
 
-    def judged(self, address: str, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
-        """Return the recipient with the policy that holds for him in this direction."""
-        recipient = Recipient(address, is_local=self.is_local(address), parameters=parameters)
-        return Judged(recipient, self.policy(address, traffic), self.origins(address))
+    def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
+        """Return the names of the banks that hold for a message, in their order."""
+        return self._chooser.chosen(client, sender, traffic)
 
-    def policy(self, address: str, traffic: Traffic) -> Policy:
-        """Return ``[policy]`` with everything laid over it that holds for this address and direction."""
+    def judged(
+        self, address: str, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+    ) -> Judged:
+        """Return the recipient with the policy that holds for him in this direction, under these banks."""
+        recipient = Recipient(address, is_local=self.is_local(address), parameters=parameters)
+        return Judged(recipient, self.policy(address, traffic, banks), self.origins(address, banks))
+
+    def policy(self, address: str, traffic: Traffic, banks: tuple[str, ...] = ()) -> Policy:
+        """Return ``[policy]`` with everything laid over it that holds for this address, direction and these banks."""
         matched = self._matched(address)
-        composed = self._composed.get((traffic, matched))
+        composed = self._composed.get((traffic, banks, matched))
         if composed is None:
-            composed = self._compose(matched, traffic)
+            composed = self._compose(matched, traffic, banks)
             if len(self._composed) < _MAX_REMEMBERED:
-                self._composed[traffic, matched] = composed
+                self._composed[traffic, banks, matched] = composed
         return composed
 
-    def origins(self, address: str) -> tuple[tuple[str, str], ...]:
-        """Return each overlaid setting with the key that matched and the entry it stands in."""
+    def origins(self, address: str, banks: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+        """Return each overlaid setting with the key that matched and the entry it stands in, or with its bank."""
         found: dict[str, str] = {}
         for key in self._matched(address):
             for name, (_, origin) in self._overlays[key].items():
@@ -93,6 +103,12 @@ class Policies:
                 if name == _RULES and name in found:
                     found[name] += f"; {said}"
                 found.setdefault(name, said)
+        for bank in reversed(banks):
+            for name, _ in self._banks[bank].settings:
+                if name == _RULES and name in found:
+                    found[name] += f"; {self._banks[bank].origin}"
+                    continue
+                found.setdefault(name, self._banks[bank].origin)
         return tuple(found.items())
 
     def _matched(self, address: str) -> tuple[str, ...]:
@@ -100,22 +116,26 @@ class Policies:
         keys = match_keys(address, delimiter=self._delimiter) if self._overlays else ()
         return tuple(key for key in keys if key in self._overlays)
 
-    def _compose(self, matched: tuple[str, ...], traffic: Traffic) -> Policy:
+    def _compose(self, matched: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...]) -> Policy:
+        overlaid: dict[str, Any] = {}
+        for name in banks:
+            overlaid.update(self._banks[name].settings)
+        base = replace(self._policy, **overlaid) if overlaid else self._policy
         settings: dict[str, Any] = {}
         for key in reversed(matched):
             settings.update({name: value for name, (value, _) in self._overlays[key].items()})
         if _RULES in settings:
-            settings[_RULES] = self._rules(matched)
-        policy = replace(self._policy, **settings) if settings else self._policy
+            settings[_RULES] = self._rules(matched, base)
+        policy = replace(base, **settings) if settings else base
         return self._without_refusals(policy) if traffic is Traffic.LOCAL else policy
 
-    def _rules(self, matched: tuple[str, ...]) -> tuple[str, ...]:
+    def _rules(self, matched: tuple[str, ...], base: Policy) -> tuple[str, ...]:
         """Return all sets that hold for these keys, each once, where it is named first."""
         named: list[str] = []
         for key in matched:
             value, _ = self._overlays[key].get(_RULES, ((), ""))
             named += value if isinstance(value, tuple) else ()
-        return tuple(dict.fromkeys((*named, *self._policy.banned_rules)))
+        return tuple(dict.fromkeys((*named, *base.banned_rules)))
 
     def _without_refusals(self, policy: Policy) -> Policy:
         """Return a policy that discards, and keeps, what it would refuse: there is no client to tell (D14).

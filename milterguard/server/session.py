@@ -228,7 +228,11 @@ class Session:
                 return traffic, reply.NOT_UTF8
             if not is_mailbox(address):
                 return traffic, reply.NOT_A_MAILBOX
-        return traffic, self._guard.judged(address, parameters=_parameters(parameters), traffic=traffic)
+        if not transaction.judged:
+            transaction.banks = self._guard.banks(transaction.client, transaction.sender, traffic)
+        return traffic, self._guard.judged(
+            address, parameters=_parameters(parameters), traffic=traffic, banks=transaction.banks
+        )
 
     def _begin(self, transaction: Transaction) -> None:
         place = held(transaction)

@@ -28,6 +28,7 @@ class Transaction:
     mta: str
     spool: Spool
     traffic: Traffic = Traffic.INBOUND
+    banks: tuple[str, ...] = ()
     queue_id: str = ""
     judged: list[Judged] = field(default_factory=list)
     fields: list[Field] = field(default_factory=list)
@@ -74,4 +75,5 @@ def envelope_of(transaction: Transaction) -> Envelope:
         parameters=transaction.parameters,
         mta=transaction.mta,
         queue_id=transaction.queue_id,
+        banks=transaction.banks,
     )

@@ -14,7 +14,7 @@ from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category
 from milterguard.core.minor import letter
-from milterguard.core.report import Record, evidence
+from milterguard.core.report import Record, bank_path, evidence
 from milterguard.core.text import storable
 from milterguard.core.verdict import Outcome
 
@@ -49,7 +49,7 @@ def message_row(record: Record, ids: Mapping[str, int]) -> dict[str, Any]:
         "time_num": int(record.received_at),
         "time_iso": datetime.fromtimestamp(record.received_at, UTC).strftime("%Y%m%dT%H%M%SZ"),
         "sid": ids[storable(envelope.sender)],
-        "policy": "",
+        "policy": bank_path(envelope)[:255],
         "client_addr": storable(envelope.client.address),
         "size": record.size,
         "originating": "N" if envelope.traffic is Traffic.INBOUND else "Y",

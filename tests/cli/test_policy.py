@@ -85,3 +85,27 @@ def test_what_is_no_address_is_refused(configured: Program, arguments: tuple[str
     result = configured("policy", "show", *arguments)
     assert result.exit_code == 64
     assert named in result.stderr
+
+
+def test_banks_that_hold_are_told(configured: Program) -> None:
+    """With the options that choose them; recipients' entries are laid over them."""
+    configured.configure(
+        {
+            "bank": {
+                "OWN": {"when": {"authenticated": True}, "spam_destiny": "pass", "spam_tag2_level": 9.0},
+                "LISTS": {
+                    "when": {"sender": "@lists.example", "daemon": "in", "helo": "mx.example", "tls": True},
+                    "contact": "x",
+                },
+            }
+        }
+    )
+    file = str(configured.configuration)
+    found = shown(configured, "user@example.com", "--login", "user")
+    assert found["spam_destiny"] == ('"pass"', f"{file}: [bank.OWN]")
+    assert found["spam_tag2_level"] == ("5.0", f"@example.com, {file}: [[recipient]] 1")
+    options = ["--login", "u", "--from", "a@lists.example", "--daemon", "in", "--helo", "mx.example", "--tls"]
+    assert "; bank OWN/LISTS\n" in configured("policy", "show", "user@example.com", *options).output
+    assert shown(configured, "user@example.com", *options)["contact"] == ('"x"', f"{file}: [bank.LISTS]")
+    rows = json.loads(configured("config", "show", "--json").output)
+    assert {"key": "bank.LISTS.contact", "value": '"x"', "origin": f"{file}: [bank.LISTS]"} in rows

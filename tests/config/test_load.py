@@ -141,7 +141,8 @@ def test_recipients_add_up_over_files(tmp_path: Path) -> None:
     [
         ("workers = 1", "workers", "one of the sections", 'did you mean "server.workers"'),
         ("[sever]", "sever", "one of the sections", 'did you mean "server"'),
-        ("[bank.x]", "bank", "one of the sections", "an unknown key"),
+        ("[bank.x]", "bank.x.when", "when = {", "none"),
+        ("bank = 1", "bank", "[bank.NAME]", "1"),
         ("[server]\nworker = 1", "server.worker", "a key of [server]", 'did you mean "workers"'),
         ("[checks.clam]", "checks.clam", "a key of [checks]", 'did you mean "clamd"'),
         ("[checks.clamd]\nsocket = []", "checks.clamd.socket", "a key of [checks.clamd]", 'did you mean "sockets"'),

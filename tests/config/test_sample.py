@@ -11,6 +11,7 @@ from milterguard.config.load import Loaded, load
 from milterguard.config.sample import main, reference, sample, show, toml_value
 from milterguard.config.schema import entries, recipient_entries, section_help, sections
 from milterguard.config.settings import Settings
+from milterguard.core.destiny import Destiny
 
 _ROOT = Path(__file__).parents[2]
 
@@ -36,16 +37,19 @@ def test_the_sample_is_the_defaults(tmp_path: Path) -> None:
 def test_the_live_sample_is_the_defaults_too(tmp_path: Path) -> None:
     """Every line that shows a default sets exactly that default once its # is taken away."""
     file = str(tmp_path / "milterguard.toml")
-    loaded = _loaded(tmp_path, _live(sample()).partition("\n[[recipient]]")[0])
+    loaded = _loaded(tmp_path, _live(sample()).partition("\n[bank.")[0])
     assert loaded.settings == Settings()
     assert dict(loaded.origins) == dict.fromkeys(entries(), file)
 
 
 def test_the_examples_of_tables_load(tmp_path: Path) -> None:
-    """The examples of [[recipient]] and [[banned.NAME]] are valid once they are made live."""
+    """The examples of [bank.NAME], [[recipient]] and [[banned.NAME]] are valid once they are made live."""
     settings = _loaded(tmp_path, _live(sample())).settings
     [rule] = settings.recipients
     assert rule.settings == (("spam_lover", True),)
+    assert [(each.name, each.settings) for each in settings.banks] == [
+        ("SUBMISSION", (("spam_destiny", Destiny.PASS),))
+    ]
     assert [each.rules[0].title for each in settings.banned if each.name == "EXAMPLE"] == ["web page as a file"]
 
 

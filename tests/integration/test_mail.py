@@ -291,3 +291,35 @@ def test_a_reload_under_load_fails_no_message(guard: Milterguard, postfix: Postf
             each.join()
     assert {answer[:3] for answer in answers} == {"250"}
     assert len(sink.wait_for(len(answers))) == len(answers)
+
+
+def test_a_bank_holds_for_the_messages_that_it_is_for(
+    serve: Serve, postfix: Postfix, sink: Sink, clamd: Clamd, spamd: Spamd
+) -> None:
+    """Laid over the policy for a client's network and a sender; log and evidence name the banks in their order."""
+    banks: toml.Table = {
+        "NETWORK": {"when": {"network": "198.51.100.0/24"}, "virus_destiny": "discard"},
+        "SENDER": {"when": {"sender": "lists@sender.example", "helo": ".sender.example"}, "contact": "see our page"},
+        "NEVER": {"when": {"authenticated": True}, "virus_destiny": "pass"},
+    }
+    guard = serve({"bank": banks, "policy": {"store_on_reject": ["virus"]}}, clamd=clamd.socket, spamd=spamd.socket)
+    other = {"ADDR": "203.0.113.9", "NAME": "mx.sender.example"}
+    for client, sender, reply in (
+        (STRANGER, SENDER, "250 2.0.0 Ok"),
+        (STRANGER, "lists@sender.example", "250 2.0.0 Ok"),
+        (other, "lists@sender.example", "554 5.7.0 Rejected"),
+    ):
+        with Smtp(postfix.port) as smtp:
+            smtp.ehlo()
+            smtp.xclient(client)
+            smtp.ehlo("mx.sender.example")
+            said = str(smtp.send(letter(INFECTED), sender=sender, recipients=[USER]).last)
+            assert said.startswith(reply)
+    assert said.endswith("; see our page")
+    assert sink.messages == ()
+    assert len(copies(guard)) == 3
+    wait_until(lambda: guard.log().count("Blocked INFECTED") == 3, seconds=10, what="three lines in the log")
+    lines = [line for line in guard.log().splitlines() if "Blocked INFECTED" in line]
+    assert "{DiscardedInbound,Quarantined}, NETWORK [198.51.100.7]:" in lines[0]
+    assert "{DiscardedInbound,Quarantined}, NETWORK/SENDER [198.51.100.7]:" in lines[1]
+    assert "{RejectedInbound,Quarantined}, SENDER [203.0.113.9]:" in lines[2]

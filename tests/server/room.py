@@ -25,8 +25,14 @@ from tests.server.tree import Policies, Says
 class Classes(Policies):
     """Recipients whose name begins with x have a policy of their own."""
 
-    def judged(self, address: str, *, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
-        policy = Policy(spam_lover=address.startswith("x"), banned_destiny=Destiny.DISCARD)
+    def __init__(self, mixed: Mixed) -> None:
+        self._mixed = mixed
+
+    def judged(
+        self, address: str, *, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+    ) -> Judged:
+        is_other = address.startswith("x")
+        policy = Policy(spam_lover=is_other, banned_destiny=Destiny.DISCARD, mixed_recipients=self._mixed)
         return Judged(Recipient(address, is_local=True, parameters=parameters), policy)
 
 
@@ -84,8 +90,8 @@ class Room:
         self.records = Records()
         self.keeper = SlowKeeper()
         scan = Scan((Checked(Says(), OnFailure()),), threads=4)
-        rules = Rules(deadline_seconds=deadline_seconds, mixed_recipients=mixed)
-        guard = Guard(Classes(), scan, keeper=self.keeper, recorders=(self.records,), rules=rules)
+        rules = Rules(deadline_seconds=deadline_seconds)
+        guard = Guard(Classes(mixed), scan, keeper=self.keeper, recorders=(self.records,), rules=rules)
         seats = Seats()
         admission = Admission(seats, seats.take() or 0, max_messages=server.max_messages, max_messages_total=99)
         self.desk = Desk(guard, server, admission)

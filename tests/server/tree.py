@@ -80,7 +80,12 @@ class Policies:
     def traffic(self, client: Client) -> Traffic:
         return Traffic.INBOUND
 
-    def judged(self, address: str, *, parameters: tuple[str, ...], traffic: Traffic) -> Judged:
+    def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
+        return ()
+
+    def judged(
+        self, address: str, *, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+    ) -> Judged:
         if address.startswith("bug@"):
             raise RuntimeError("a bug in a lookup")
         policy = Policy(banned_destiny=Destiny.DISCARD, virus_lover=address.startswith("lover@"))

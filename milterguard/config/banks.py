@@ -1,0 +1,116 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""From ``[bank.NAME]`` to a bank: what an operator may write, and what he is told about a slip.
+
+*Errors:* ConfigError with file, the bank's name and its key.
+"""
+
+import ipaddress
+import re
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from milterguard.config.pattern import check_domain, check_recipient
+from milterguard.config.schema import Entry
+from milterguard.config.value import Mismatch, convert, described, suggestion
+from milterguard.core.bank import NULL_SENDER, Bank, Network, When
+from milterguard.core.envelope import Traffic
+from milterguard.core.text import printable
+from milterguard.errors import ConfigError
+
+_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
+
+
+def bank(name: str, value: Any, known: Mapping[str, Entry], *, file: str) -> Bank:
+    """Return the bank that one file defines under this name; ``known`` are policy keys. Raises ConfigError."""
+    key = f"bank.{printable(name, 80)}"
+    if not _NAME.match(name):
+        raise ConfigError(file, key, expected="a name of letters, digits, _ and -", got=described(name))
+    if not isinstance(value, Mapping):
+        raise ConfigError(file, key, expected="a table", got=described(value))
+    if "when" not in value:
+        expected = "when = { … }, which tells the messages that it is for, such as { authenticated = true }"
+        raise ConfigError(file, f"{key}.when", expected=expected, got="none")
+    settings: list[tuple[str, object]] = []
+    for each, given in value.items():
+        if each == "when":
+            continue
+        if each not in known:
+            got = f"an unknown key{suggestion(each, [*known, 'when'])}"
+            raise ConfigError(file, f"{key}.{printable(each, 80)}", expected="when, or a policy key", got=got)
+        settings.append((each, _read(partial(convert, known[each]), given, file=file, name=f"{key}.{each}")))
+    return Bank(name, _when(value["when"], file=file, name=f"{key}.when"), tuple(settings), f"{file}: [bank.{name}]")
+
+
+def _when(value: Any, *, file: str, name: str) -> When:
+    if not isinstance(value, Mapping) or not value:
+        raise ConfigError(file, name, expected="a table with one of " + ", ".join(_READERS), got=described(value))
+    given: dict[str, Any] = {}
+    for key, said in value.items():
+        if key not in _READERS:
+            got = f"an unknown key{suggestion(key, _READERS)}"
+            raise ConfigError(file, f"{name}.{printable(key, 80)}", expected="one of " + ", ".join(_READERS), got=got)
+        attribute, read = _READERS[key]
+        given[attribute] = _read(read, said, file=file, name=f"{name}.{key}")
+    return When(**given)
+
+
+def _read(read: Callable[[Any], Any], value: Any, *, file: str, name: str) -> Any:
+    try:
+        return read(value)
+    except Mismatch as mismatch:
+        raise ConfigError(file, name, expected=mismatch.expected, got=mismatch.got) from None
+
+
+def _several(read: Callable[[str], Any]) -> Callable[[Any], tuple[Any, ...]]:
+    """Return a reader of one string or an array of them."""
+
+    def read_all(value: Any) -> tuple[Any, ...]:
+        texts = value if isinstance(value, list) else [value]
+        if not texts or not all(isinstance(each, str) and each for each in texts):
+            raise Mismatch("a string, or an array of them", described(value))
+        return tuple(read(each) for each in texts)
+
+    return read_all
+
+
+def _network(text: str) -> Network:
+    try:
+        return ipaddress.ip_network(text)
+    except ValueError:
+        raise Mismatch("a network such as 192.0.2.0/24", described(text)) from None
+
+
+def _helo(text: str) -> str:
+    check_domain(text)
+    return text
+
+
+def _sender(text: str) -> str:
+    if text != NULL_SENDER:
+        check_recipient(text)
+    return text
+
+
+def _traffic(text: str) -> Traffic:
+    if text not in list(Traffic):
+        raise Mismatch(", ".join(Traffic), described(text) + suggestion(text, list(Traffic)))
+    return Traffic(text)
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Mismatch("true or false", described(value))
+    return value
+
+
+_READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
+    "network": ("networks", _several(_network)),
+    "authenticated": ("is_authenticated", _bool),
+    "tls": ("is_encrypted", _bool),
+    "daemon": ("daemons", _several(str)),
+    "helo": ("helos", _several(_helo)),
+    "sender": ("senders", _several(_sender)),
+    "traffic": ("traffics", _several(_traffic)),
+}
+"""Keys of ``when``, the attributes that they give, and how they are read."""

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""What the manual of the settings says beside the tables that are made from their metadata."""
+
+REFERENCE_HEAD = """\
+# Settings
+
+<!-- Generated from milterguard/config/settings.py and milterguard/core/policy.py by `make generate`. -->
+
+milterguard reads `/etc/milterguard/milterguard.toml`, or the file that `--config` or `MILTERGUARD_CONFIG` names, then
+`conf.d/*.toml` beside it in lexical order, then the environment. What comes later wins, key by key.
+
+- An environment variable is named after section and key: `MILTERGUARD_CHECKS_CLAMD_SOCKETS` is `sockets` in
+  `[checks.clamd]`. Its value is written as in TOML; text needs no quotes and a list may be written with commas. With
+  `_FILE` behind the name it is the name of a file that holds the value: for secrets.
+- Unknown keys, values of the wrong type and settings that contradict each other are errors that name file, key, what
+  was expected and what was found; the exit status is 78.
+- A unit stands at the end of a name: `_seconds`, `_bytes`.
+- `milterguard config show` prints the value and the origin of each setting.
+"""
+REFERENCE_BANK = """\
+## [bank.NAME]
+
+A policy bank: keys of `[policy]` for all recipients of some messages. Banks are laid over `[policy]` in the order in
+which they stand in the files, and `[[recipient]]` over them. The log line names those that hold, as `A/B` before the
+client; so does `milterguard explain`, and `milterguard policy show` tells what they change for a recipient. A bank in a
+later file replaces one of the same name.
+
+`when` must be there. All that it says must be so of a message; of several values in one key, one:
+
+| Key | Holds for |
+|---|---|
+| `network` | clients with an address in it: `192.0.2.0/24` |
+| `authenticated` | clients that logged in (`true`), or did not (`false`) |
+| `tls` | connections with TLS, or in clear |
+| `daemon` | a listener of the MTA, by its name (macro `{daemon_name}`) |
+| `helo` | what the client said: `mx.example.com`, `.example.com` (with subdomains) |
+| `sender` | the envelope sender, written like `match` of `[[recipient]]`; `<>` is the null sender |
+| `traffic` | `inbound`, `originating` or `local` |
+
+```toml
+[bank.SUBMISSION]
+when = { authenticated = true }
+spam_destiny = "pass"
+
+[bank.PARTNERS]
+when = { network = ["192.0.2.0/24", "2001:db8::/32"], sender = "@partner.example" }
+unchecked_destiny = "pass"
+spam_kill_level = 12.0
+```
+
+"""
+REFERENCE_RECIPIENT = """\
+## [[recipient]]
+
+What holds for one recipient, domain or list of them, laid over `[policy]`. The table may stand as often as needed, in
+any file.
+
+`match` is an array of `user@example.com`, `@example.com` (that domain only), `@.example.com` (with its subdomains),
+`user@` (in any domain) or `@.` (everybody). Case does not matter, and an internationalised domain may be written either
+way. For `User+Foo@Sub.Example.COM` these are looked up, and for each key the first entry that says something decides,
+whatever the order in the files:
+
+"""
+RECIPIENT_ORDER = (
+    "user+foo@sub.example.com",
+    "user@sub.example.com",
+    "user+foo@",
+    "user@",
+    "@sub.example.com",
+    "@.sub.example.com",
+    "@.example.com",
+    "@.com",
+    "@.",
+)
+
+
+REFERENCE_BANNED = """\
+
+## [[banned.NAME]]
+
+A set of rules about names and types; [banned.md](banned.md) tells how they are written and asked. Those that come with
+the program, and may be replaced:
+
+| Set | Rules, by title |
+|---|---|
+"""

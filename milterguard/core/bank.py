@@ -1,0 +1,44 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Policy banks: what is laid over ``[policy]`` for a whole message, and for which messages.
+
+*Source:* amavis ``%policy_bank``, ``%interface_policy``, ``@client_ipaddr_policy``. *Errors:* none.
+"""
+
+from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network
+
+from milterguard.core.envelope import Traffic
+
+NULL_SENDER = "<>"
+"""How the null sender is written in ``when``."""
+Network = IPv4Network | IPv6Network
+
+
+@dataclass(frozen=True, slots=True)
+class When:
+    """What must be so of a message: everything that is said; of several values in one key, one."""
+
+    networks: tuple[Network, ...] = ()
+    """Of the client."""
+    daemons: tuple[str, ...] = ()
+    """Names of the MTA's listeners (macro ``{daemon_name}``)."""
+    helos: tuple[str, ...] = ()
+    """Host names, with a leading dot for a domain and what is below it."""
+    senders: tuple[str, ...] = ()
+    """Written like recipients; ``<>`` for the null sender."""
+    traffics: tuple[Traffic, ...] = ()
+    is_authenticated: bool | None = None
+    is_encrypted: bool | None = None
+    """By TLS."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bank:
+    """One bank."""
+
+    name: str
+    when: When
+    settings: tuple[tuple[str, object], ...]
+    """Policy keys and values."""
+    origin: str = ""
+    """File and name, for messages."""
