@@ -1,22 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``milterguard policy``: what holds for whom, and which words of the configuration say so."""
 
-import ipaddress
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from milterguard.cli import show
 from milterguard.cli.options import common_options, json_option, loaded
-from milterguard.core.mailbox import is_mailbox
+from milterguard.cli.who import DEFAULT_CLIENT, checked_recipient, client_address
 
 if TYPE_CHECKING:
     from milterguard.config.load import Loaded
     from milterguard.core.envelope import Traffic
     from milterguard.lookup.policies import Policies
 
-_DEFAULT_CLIENT = "192.0.2.1"
-"""A documentation address (RFC 5737): a stranger who stands for all."""
 _NEVER_REFUSED = "mail that did not come by SMTP is never refused"
 
 
@@ -35,7 +32,7 @@ def policy_command() -> None:
 @policy_command.command("show", short_help="Print every setting that holds for a recipient, and its origin.")
 @common_options
 @json_option
-@click.option("--client", default=_DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
+@click.option("--client", default=DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
 @click.option("--login", default="", metavar="NAME", help="SASL login name: the client is authenticated.")
 @click.option("--from", "sender", default="", metavar="ADDR", help="Envelope sender.  [default: the null sender]")
 @click.option("--helo", default="client.invalid", show_default=True, metavar="NAME", help="What the client said.")
@@ -72,13 +69,12 @@ def show_command(
     from milterguard.core.envelope import Client
     from milterguard.lookup.policies import Policies
 
-    if not is_mailbox(recipient):
-        raise click.BadParameter(f"{recipient!r} is no address such as user@example.com", param_hint="RECIPIENT")
+    checked_recipient(recipient, hint="RECIPIENT")
     found = loaded()
     policies = Policies(found.settings)
     mechanism = "PLAIN" if login else ""
     who = Client(
-        address="" if sendmail else _checked(client),
+        address="" if sendmail else client_address(client),
         port=0 if sendmail else 25,
         name="localhost" if sendmail else "unknown",
         helo=helo,
@@ -98,13 +94,6 @@ def show_command(
     show.say(f"{recipient}: {whose}; mail is {traffic.value}" + (f"; bank {'/'.join(banks)}" if banks else ""))
     show.say()
     show.table(["Setting", "Value", "Origin"], [[row["key"], row["value"], row["origin"]] for row in told])
-
-
-def _checked(client: str) -> str:
-    try:
-        return str(ipaddress.ip_address(client))
-    except ValueError as error:
-        raise click.BadParameter(f"{client!r} is no IP address", param_hint="--client") from error
 
 
 def _rows(

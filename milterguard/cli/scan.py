@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``milterguard scan``: the same guard as in ``serve``, about a file and without an MTA."""
 
-import ipaddress
-import re
 import socket
 from email.utils import getaddresses, parseaddr
 from typing import TYPE_CHECKING, Any
@@ -12,7 +10,7 @@ import click
 from milterguard.cli import show
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.status import CommandError, Status
-from milterguard.core.mailbox import is_mailbox
+from milterguard.cli.who import DEFAULT_CLIENT, checked_recipient, client_address
 from milterguard.core.text import decoded, printable
 
 if TYPE_CHECKING:
@@ -26,9 +24,6 @@ if TYPE_CHECKING:
 
 _ADDRESS_FIELD_LIMIT = 4000
 _ERROR_LIMIT = 1000
-_DEFAULT_CLIENT = "192.0.2.1"
-"""A documentation address (RFC 5737): a stranger who stands for all."""
-_CLIENT = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<plain>[^\[\]]*))\Z")
 
 
 @click.command("scan")
@@ -36,7 +31,7 @@ _CLIENT = re.compile(r"(?:\[(?P<bracketed>[^\]]+)\]|(?P<plain>[^\[\]]*))\Z")
 @json_option
 @click.option("--from", "sender", metavar="ADDR", help="Envelope sender.  [default: Return-Path, else From]")
 @click.option("--to", "recipients", metavar="ADDR", multiple=True, help="Recipient; repeatable.  [default: To and Cc]")
-@click.option("--client", default=_DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
+@click.option("--client", default=DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
 @click.option("--helo", default="client.invalid", show_default=True, metavar="NAME", help="What the client said.")
 @click.option("--login", default="", metavar="NAME", help="SASL login name: the client is authenticated.")
 @click.argument("files", metavar="FILE...", nargs=-1, required=True, type=click.Path(allow_dash=True, readable=False))
@@ -76,9 +71,10 @@ def scan_command(
     from milterguard.core.report import evidence
 
     for recipient in recipients:
-        if not is_mailbox(recipient):
-            raise click.BadParameter(f"{recipient!r} is no address such as user@example.com", param_hint="--to")
-    who = Client(_address(client), port=25, name="unknown", helo=helo, login=login, mechanism="PLAIN" if login else "")
+        checked_recipient(recipient, hint="--to")
+    who = Client(
+        client_address(client), port=25, name="unknown", helo=helo, login=login, mechanism="PLAIN" if login else ""
+    )
     collector = _Collector()
     guard = build_trial_guard(settings, collector)
     scanned: list[str] = []
@@ -166,16 +162,6 @@ def _addressees(fields: "Sequence[Field]") -> list[str]:
 
 def _text(field: "Field") -> str:
     return " ".join(decoded(field.value[:_ADDRESS_FIELD_LIMIT]).split())
-
-
-def _address(text: str) -> str:
-    """Return the address without brackets; empty stands for a client without one."""
-    match = _CLIENT.match(text)
-    address = (match["bracketed"] or match["plain"] or "") if match else text
-    try:
-        return str(ipaddress.ip_address(address)) if address else ""
-    except ValueError as error:
-        raise click.BadParameter(f"{text!r} is no IP address", param_hint="--client") from error
 
 
 def _print(documents: list[dict[str, Any]], *, as_json: bool) -> None:

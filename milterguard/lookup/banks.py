@@ -7,9 +7,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import ip_address
 
-from milterguard.core.bank import NULL_SENDER, Bank, Network
+from milterguard.core.bank import NULL_SENDER, Bank
 from milterguard.core.envelope import Client, Traffic
 from milterguard.lookup.address import (
     canonical_domain,
@@ -18,6 +17,7 @@ from milterguard.lookup.address import (
     domain_keys,
     match_keys,
 )
+from milterguard.lookup.network import address_of, is_within
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +46,7 @@ class Banks:
         """Whether everything that is said of a message is so."""
         when = keys.bank.when
         return (
-            (not when.networks or _is_within(client.address, when.networks))
+            (not when.networks or is_within(address_of(client.address), when.networks))
             and (not when.daemons or client.daemon in when.daemons)
             and (not keys.helos or not keys.helos.isdisjoint(domain_keys(canonical_domain(client.helo))))
             and (not keys.senders or not keys.senders.isdisjoint(self._sender_keys(sender)))
@@ -62,12 +62,3 @@ class Banks:
 def _keys(bank: Bank) -> _Keys:
     senders = (("" if text == NULL_SENDER else canonical_match(text)) for text in bank.when.senders)
     return _Keys(bank, frozenset(map(canonical_local_domain, bank.when.helos)), frozenset(senders))
-
-
-def _is_within(text: str, networks: Iterable[Network]) -> bool:
-    try:
-        address = ip_address(text.removeprefix("IPv6:"))
-    except ValueError:
-        return False
-    mapped = address.ipv4_mapped if address.version == 6 else None
-    return any((mapped or address) in network for network in networks)

@@ -23,8 +23,8 @@ from milterguard.core.policy import Policy
 from milterguard.core.verdict import Judged
 from milterguard.lookup.address import canonical_local_domain, canonical_match, domain_keys, match_keys, parse
 from milterguard.lookup.banks import Banks
+from milterguard.lookup.network import Address, address_of, is_within
 
-_NetworkAddress = ipaddress.IPv4Address | ipaddress.IPv6Address
 _MAX_REMEMBERED = 4096
 """Composed policies kept; more combinations of entries than that are composed again."""
 _DESTINIES = {
@@ -68,10 +68,10 @@ class Policies:
         """
         if client.is_authenticated:
             return Traffic.ORIGINATING
-        address = _address(client.address)
+        address = address_of(client.address)
         if client.port == 0 and _is_this_machine(client, address):
             return Traffic.LOCAL
-        return Traffic.ORIGINATING if address is not None and self._is_own(address) else Traffic.INBOUND
+        return Traffic.ORIGINATING if is_within(address, self._networks) else Traffic.INBOUND
 
     def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
         """Return the names of the banks that hold for a message, in their order."""
@@ -151,9 +151,6 @@ class Policies:
         destinies: dict[str, Any] = dict.fromkeys(refused, Destiny.DISCARD)
         return replace(policy, discard_without_copy=lost, **destinies) if kept else policy
 
-    def _is_own(self, address: _NetworkAddress) -> bool:
-        return any(address in network for network in self._networks)
-
 
 def _overlays(rules: Iterable[RecipientRule]) -> Mapping[str, Mapping[str, tuple[object, str]]]:
     """Return what is said about each key, with the entry that says it; a later entry says it better."""
@@ -169,17 +166,7 @@ def _refuses(rules: RuleSet) -> bool:
     return any(rule.destiny in _REFUSALS for rule in rules.rules)
 
 
-def _address(text: str) -> _NetworkAddress | None:
-    """Return the address, an IPv4 one also when it came as ``::ffff:192.0.2.1``; None for what is none."""
-    try:
-        address = ipaddress.ip_address(text.removeprefix("IPv6:"))
-    except ValueError:
-        return None
-    mapped = address.ipv4_mapped if address.version == 6 else None
-    return mapped or address
-
-
-def _is_this_machine(client: Client, address: _NetworkAddress | None) -> bool:
+def _is_this_machine(client: Client, address: Address | None) -> bool:
     """Whether a client without a port is ``sendmail(1)``.
 
     A stranger behind a proxy that does not tell his address has no port either, but is ``unknown``.
