@@ -14,7 +14,7 @@ from pathlib import Path
 from tests.data import evasions, oddities
 
 ROOT = Path(__file__).parents[2]
-NAMES = ("base64", "quoted", "foreign", "walker", "names", "listing")
+NAMES = ("base64", "quoted", "foreign", "walker", "names", "listing", "calendar", "plain", "signed")
 _GRACE_SECONDS = 120
 
 

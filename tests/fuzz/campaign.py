@@ -11,7 +11,7 @@ _SECONDS_TO_HANG = 10
 def main() -> None:
     """Never returns: libFuzzer ends the process."""
     atheris = import_module("atheris")
-    with atheris.instrument_imports(include=["milterguard.mime", "milterguard.unpack.wire"]):
+    with atheris.instrument_imports(include=["milterguard.mime", "milterguard.unpack"]):
         targets = import_module("tests.fuzz.targets")
     name, *options = sys.argv[1:]
     command = [sys.argv[0], *options, f"-max_len={targets.LONGEST_INPUT}", f"-timeout={_SECONDS_TO_HANG}"]

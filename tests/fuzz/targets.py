@@ -7,15 +7,20 @@ import time
 from collections.abc import Callable
 from importlib import import_module
 
+from milterguard.mime.calendar import attached
 from milterguard.mime.decode import carved, decodings, embedded
 from milterguard.mime.structure import walk
-from milterguard.unpack import wire
+from milterguard.unpack import plain_pdf, wire
+from milterguard.unpack.document import cms
+from milterguard.unpack.source import Undecodable
 
 LONGEST_INPUT = 65_536
 SECONDS_FOR_ONE = 2.0
 """Processor time that an input of that length may take."""
 
 _BLANK_LINE = re.compile(rb"\r?\n\r?\n")
+_PDF, _PDF_END = b"%PDF-1.4\n", b"\ntrailer\nstartxref\n1\n%%EOF\n"
+_SIGNED = bytes.fromhex("308006092a864886f70d010702a0803080020101310030800609")
 _LARGEST_BLOCK = 1 << 20
 _MOST_READINGS = 8
 
@@ -61,8 +66,30 @@ def listing(octets: bytes) -> None:
             parse(octets)
 
 
+def calendar(octets: bytes) -> None:
+    """Look for files in a calendar."""
+    for name, encoded in attached(octets):
+        assert "\n" not in name
+        assert b"\n" not in encoded
+
+
+def plain(octets: bytes) -> None:
+    """Tell whether a PDF has nothing in it, whatever the blocks it comes in."""
+    document = _PDF + octets + _PDF_END
+    whole, cut = plain_pdf.is_plain([document]), len(_PDF) + len(octets) // 2
+    assert plain_pdf.is_plain([document[:cut], document[cut:]]) == whole
+
+
+def signed(octets: bytes) -> None:
+    """Take what is signed out of its envelope: the octets are the envelope, or all but its beginning."""
+    for beginning in (b"", _SIGNED):
+        with contextlib.suppress(Undecodable):
+            found = list(cms.pieces(beginning + octets))
+            assert sum(map(len, found)) <= len(beginning + octets)
+
+
 TARGETS: dict[str, Callable[[bytes], None]] = {
-    target.__name__: target for target in (base64, quoted, foreign, walker, names, listing)
+    target.__name__: target for target in (base64, quoted, foreign, walker, names, listing, calendar, plain, signed)
 }
 
 

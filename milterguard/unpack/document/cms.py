@@ -40,9 +40,26 @@ class _Item:
 def look(source: Source, _quota: Quota) -> Iterator[Find]:
     """Yield what stands in it, if anything does."""
     octets = source.mapped()
-    outer = _item(octets, 0, len(octets), _SEQUENCE)
-    if outer.is_cut:
+    if _item(octets, 0, len(octets), _SEQUENCE).is_cut:
         yield Note(frozenset({Flag.UNDECODABLE}), "cut short")
+    found = _content(octets)
+    if found is not None:
+        kind, content = found
+        blocks = _pieces(octets, content)
+        is_compressed = octets[kind.start : kind.end] == _COMPRESSED
+        yield Child(blocks=inflated(b"".join(blocks)) if is_compressed else blocks, is_hidden=True)
+
+
+def pieces(octets: Octets) -> Iterator[bytes]:
+    """Yield the octets that stand in such data, as they are. Raises Undecodable."""
+    found = _content(octets)
+    if found is not None:
+        yield from _pieces(octets, found[1])
+
+
+def _content(octets: Octets) -> tuple[_Item, _Item] | None:
+    """Return the kind of such data and what it holds, if anything. Raises Undecodable."""
+    outer = _item(octets, 0, len(octets), _SEQUENCE)
     kind = _item(octets, outer.start, outer.end, _OID)
     content = _item(octets, _item(octets, kind.end, outer.end, _EXPLICIT).start, outer.end, _SEQUENCE)
     position = _item(octets, content.start, content.end, _INTEGER).end
@@ -51,10 +68,8 @@ def look(source: Source, _quota: Quota) -> Iterator[Find]:
     inner = _item(octets, _after(octets, algorithms), content.end, _SEQUENCE)
     position = _item(octets, inner.start, inner.end, _OID).end
     if position >= inner.end or octets[position : position + 1] != bytes([_EXPLICIT]):
-        return
-    pieces = _pieces(octets, _item(octets, position, inner.end, _EXPLICIT))
-    is_compressed = octets[kind.start : kind.end] == _COMPRESSED
-    yield Child(blocks=inflated(b"".join(pieces)) if is_compressed else pieces, is_hidden=True)
+        return None
+    return kind, _item(octets, position, inner.end, _EXPLICIT)
 
 
 def _item(octets: Octets, position: int, end: int, *tags: int) -> _Item:
