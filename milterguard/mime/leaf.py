@@ -19,6 +19,10 @@ ambiguous already."""
 _SHOWN = frozenset({"text/plain", "text/html"})
 _NOT_CARVED = ("text/", "application/pgp-")
 """Base64 in these is not content, or shown as it is."""
+_OTHER_CONTAINERS = frozenset(
+    {"application/macbinary", "application/x-macbinary", "x-sun-attachment", "text/x-sun-attachment"}
+)
+"""Files in forms of old that some programs still take apart, and nobody here."""
 _CALENDARS = frozenset({"text/calendar", "application/ics"})
 _COMMON_ENCODINGS = frozenset({"base64", "quoted-printable"})
 _LESS_KNOWN = frozenset({"multipart/signed", "multipart/parallel"})
@@ -36,6 +40,8 @@ def flags(types: tuple[str, ...]) -> frozenset[Flag]:
         found.add(Flag.FRAGMENT)
     if "message/external-body" in types:
         found.add(Flag.EXTERNAL)
+    if not _OTHER_CONTAINERS.isdisjoint(types):
+        found.add(Flag.UNDECODABLE)
     return frozenset(found)
 
 

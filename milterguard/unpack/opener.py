@@ -150,21 +150,21 @@ class Work:
         if seen.file is not None and not may_wait:
             self._surveyed = seen
             return False
-        is_flagged = is_misnamed(entity.names, seen.kinds)
+        is_misled = is_misnamed(entity.names, seen.kinds)
         self._parts[index] = replace(
             self._parts[index],
             size=seen.size,
             digest=seen.digest,
             kinds=seen.kinds,
-            flags=entity.flags | _locked(seen.kinds) | ({Flag.UNDECODABLE} if is_flagged else frozenset()),
-            detail=DETAIL if is_flagged else "",
+            flags=entity.flags | _locked(seen.kinds) | ({Flag.UNDECODABLE} if is_misled else frozenset()),
+            detail=DETAIL if is_misled else "",
         )
         if seen.file is not None:
             try:
                 self._open(index, seen.file, gives_all=self._gives_all or entity.is_suspect)
             finally:
                 os.close(seen.file)
-            is_flagged = not self._parts[index].flags.isdisjoint(UNCHECKED_FLAGS)
+        is_flagged = not self._parts[index].flags.isdisjoint(UNCHECKED_FLAGS)
         self._add(index, octets, is_suspect=entity.is_suspect or is_flagged, is_attachment=not entity.is_text)
         return True
 
