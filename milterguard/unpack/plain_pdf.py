@@ -14,7 +14,7 @@ import re
 from collections.abc import Iterable
 
 _BEGINNING = b"%PDF-1."
-_DELIMITER = rb"(?=[\0\t\n\v\f\r ()<>\[\]{}/%]|\Z)"
+_DELIMITER = rb"(?=[\0\t\n\v\f\r ()<>\[\]{}/%])"
 _SHORT = rb"(?:JS|EF|AA)" + _DELIMITER
 _LONG = rb"JavaScript|OpenAction|Launch|XFA|ObjStm|XRef|Encrypt"
 # A name with an escaped letter may be any of these; chance makes one of them in fifty megabytes.
@@ -26,7 +26,7 @@ _TELLING = re.compile(b"/(?:" + b"|".join((_SHORT, _LONG, _ESCAPED, _PIECE)) + b
 _ENDING = re.compile(rb"\btrailer\b.*\bstartxref\s+[0-9]{1,12}\s+%%EOF\s*\Z", re.DOTALL)
 _END_BYTES = 2048
 _OVERLAP = 32
-"""More than the longest thing that is looked for."""
+"""More than the longest thing that is looked for, with what ends it: after the last one stands the trailer."""
 
 
 def is_plain(blocks: Iterable[bytes]) -> bool:
