@@ -4,8 +4,9 @@
 import ipaddress
 from collections.abc import Iterable
 
+from milterguard.core.bank import Network
+
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 
 
 def address_of(text: str) -> Address | None:

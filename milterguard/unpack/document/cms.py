@@ -4,7 +4,8 @@
 A signature that stands beside what it signs has nothing in it. Nothing is verified here.
 
 *Source:* RFC 5652 sections 3 and 5 (signed data), RFC 3274 (compressed data), RFC 8551 section 3.5; X.690 (BER).
-*Errors:* Undecodable where it says to be such data and its beginning cannot be read.
+*Errors:* Undecodable where it says to be such data and its beginning cannot be read, or it comes in more pieces
+than are read.
 """
 
 from collections.abc import Iterator
@@ -107,3 +108,4 @@ def _pieces(octets: Octets, content: _Item) -> Iterator[bytes]:
         if item.tag == _OCTETS:
             for start in range(item.start, item.end, _BLOCK):
                 yield octets[start : min(start + _BLOCK, item.end)]
+    raise Undecodable("signed data in too many pieces")

@@ -94,3 +94,11 @@ def test_what_openssl_signs_is_read(tmp_path: Path, options: list[str]) -> None:
     sign = ["openssl", "cms", "-sign", "-binary", "-outform", "DER", *signer, *options]
     octets = subprocess.run(sign, input=ENTITY * 500, check=True, capture_output=True).stdout
     assert look_at(cms.look, octets).children == [((), ENTITY * 500)]
+
+
+def test_more_pieces_than_are_read_are_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody looks at what comes after those; as many as are read are no trouble."""
+    for most, expected in ((4, True), (9, False)):
+        monkeypatch.setattr(cms, "_MOST_PIECES", most)
+        found = examined(made(b"0123456", pieces=1), Request(kinds=("smime",)))
+        assert (Flag.UNDECODABLE in found.flags) is expected
