@@ -33,7 +33,8 @@ from milterguard.effects.keep import Keeper
 from milterguard.effects.log import setup_log
 from milterguard.effects.release import Releaser
 from milterguard.errors import ConfigError, StoreError
-from milterguard.guard import Guard, Rules
+from milterguard.guard import Guard
+from milterguard.job import Rules
 from milterguard.look import CheckedParts, Look
 from milterguard.lookup.policies import Policies
 from milterguard.scan import Checked, Scan

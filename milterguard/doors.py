@@ -31,13 +31,27 @@ class Recorder(Protocol):
 class PolicySource(Protocol):
     """Knows what each recipient wants (``lookup/policies.py``)."""
 
-    def traffic(self, client: Client) -> Traffic: ...
+    def traffic(self, client: Client, sender: str = "") -> Traffic: ...
 
     def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]: ...
 
     def judged(
-        self, address: str, *, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
-    ) -> Judged: ...
+        self,
+        address: str,
+        *,
+        parameters: tuple[str, ...],
+        traffic: Traffic,
+        banks: tuple[str, ...] = (),
+        sender: str = "",
+    ) -> Judged:
+        """Raises StoreError."""
+        ...
+
+    def with_authors(
+        self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
+    ) -> Judged:
+        """Raises StoreError."""
+        ...
 
 
 class Gate(Protocol):

@@ -16,49 +16,28 @@ import logging
 import os
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 
-from milterguard.core import marks, reply, token
+from milterguard.core import marks, reply
+from milterguard.core.authors import addresses
 from milterguard.core.decide import decide, is_settled, is_wanted
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Content, Field, Message
-from milterguard.core.policy import Policy
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
 from milterguard.core.verdict import Decision, Judged, Reply, Verdict
 from milterguard.doors import Gate, Keeper, PolicySource, Recorder
 from milterguard.errors import StoreError
+from milterguard.job import Job, Rules, class_of, of_all, policies_of
 from milterguard.released import fits, recognised
-from milterguard.scan import Running, Scan, Scanned
+from milterguard.scan import Scan, Scanned
 
 log = logging.getLogger(__name__)
 
 _RESERVE_SECONDS = 2.0
 """Kept of the deadline for deciding and for a durable copy, once the checks are over."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rules:
-    """What holds for the whole site rather than for one recipient."""
-
-    deadline_seconds: float = 25.0
-    style: marks.Style = field(default_factory=marks.Style)
-
-
-@dataclass(slots=True)
-class Job:
-    """One message in work."""
-
-    message: Message
-    judged: tuple[Judged, ...]
-    deadline: float
-    """On the monotonic clock: when the MTA must have its answer."""
-    started: float
-    running: Running | None
-    release: token.Token | None = None
-    """The authentic token it carries, if an operator released it."""
 
 
 class Guard:
@@ -85,18 +64,24 @@ class Guard:
         self._closing = tuple(closing)
         self._count = itertools.count(1)
 
-    def traffic(self, client: Client) -> Traffic:
-        return self._policies.traffic(client)
+    def traffic(self, client: Client, sender: str = "") -> Traffic:
+        return self._policies.traffic(client, sender)
 
     def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
         """Return the names of the policy banks that hold for a message."""
         return self._policies.banks(client, sender, traffic)
 
     def judged(
-        self, address: str, *, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+        self,
+        address: str,
+        *,
+        parameters: tuple[str, ...],
+        traffic: Traffic,
+        banks: tuple[str, ...] = (),
+        sender: str = "",
     ) -> Judged:
-        """Return a recipient with the policy that holds for him."""
-        return self._policies.judged(address, parameters=parameters, traffic=traffic, banks=banks)
+        """Return a recipient with the policy that holds for him. Raises StoreError."""
+        return self._policies.judged(address, parameters=parameters, traffic=traffic, banks=banks, sender=sender)
 
     def wants_split(self, first: Judged, other: Judged, traffic: Traffic) -> bool:
         """Whether ``other`` must come in a transaction of his own (D1, ``mixed_recipients = "split"``).
@@ -104,7 +89,7 @@ class Guard:
         Never for own or authenticated clients: a mail program shows a deferred recipient as an error.
         """
         is_split = first.policy.mixed_recipients is Mixed.SPLIT and traffic is Traffic.INBOUND
-        return is_split and (first.policy != other.policy or first.recipient.is_local != other.recipient.is_local)
+        return is_split and class_of(first) != class_of(other)
 
     def message(self, envelope: Envelope, fields: Sequence[Field], content: Content) -> Message:
         """Return a message with ids of its own, received now."""
@@ -122,6 +107,7 @@ class Guard:
         started = time.monotonic()
         deadline = started + self.rules.deadline_seconds
         released = recognised(message, self._gate.key) if self._gate else None
+        judged = self._with_authors(message, judged)
         reserve = min(_RESERVE_SECONDS, self.rules.deadline_seconds / 4)
         running = None
         if released is None:
@@ -130,12 +116,21 @@ class Guard:
             )
         return Job(message, tuple(judged), deadline=deadline, started=started, running=running, release=released)
 
+    def _with_authors(self, message: Message, judged: Sequence[Judged]) -> tuple[Judged, ...]:
+        """Return the recipients once their lists know who wrote the message. Raises StoreError."""
+        envelope = message.envelope
+        authors = [author for field in message.fields if field.is_named(b"From") for author in addresses(field.value)]
+        return tuple(
+            self._policies.with_authors(each, sender=envelope.sender, authors=authors, banks=envelope.banks)
+            for each in judged
+        )
+
     def finish(self, job: Job) -> Verdict:
         """Return the verdict, its copy kept. Blocks until the checks are over, at most to the deadline."""
         if job.running is None:
             return self._let_pass_once(job)
         scanned = self._scan.finish(job.running, lambda findings: is_settled(findings, job.judged))
-        scanned = replace(scanned, findings=(*scanned.findings, *self._own_findings(job.message)))
+        scanned = replace(scanned, findings=(*scanned.findings, *self._own_findings(job)))
         decision = decide(scanned.findings, job.judged, mixed=self._mixed(job))
         location = ""
         if decision.keep is not None:
@@ -183,7 +178,7 @@ class Guard:
         """
         if job.message.envelope.traffic is Traffic.LOCAL:
             unchecked = Finding("milterguard", Category.UNCHECKED, "over limits", detail)
-            findings = (unchecked, *self._own_findings(job.message))
+            findings = (unchecked, *self._own_findings(job))
             decision = decide(findings, job.judged, mixed=self._mixed(job))
             if decision.answer is Destiny.PASS:
                 return self._verdict(job, replace(decision, keep=None), Scanned(findings), location="")
@@ -210,7 +205,7 @@ class Guard:
         return Verdict(
             decision,
             scanned.findings,
-            reply=reply.reply_for(decision, scanned.findings, mail_id=mail_id, contact=_of_all(job).contact),
+            reply=reply.reply_for(decision, scanned.findings, mail_id=mail_id, contact=of_all(job).contact),
             edits=marks.edits_for(
                 job.message.fields,
                 decision,
@@ -224,17 +219,23 @@ class Guard:
             tree=scanned.tree,
         )
 
-    def _own_findings(self, message: Message) -> tuple[Finding, ...]:
-        """Return what only we can find: fields whose removal would keep the MTA busy for minutes."""
-        copies = len(marks.foreign_copies(message.fields, self.rules.style))
-        if copies <= marks.MOST_COPIES:
-            return ()
-        return (Finding("milterguard", Category.OVERSIZED, "fields", f"{copies} fields that only we may write"),)
+    def _own_findings(self, job: Job) -> tuple[Finding, ...]:
+        """Return what only we can find: somebody's size limit, fields whose removal would keep the MTA busy."""
+        findings = []
+        size = job.message.size()
+        if any(0 < policy.message_size_limit < size for policy in policies_of(job)):
+            said = f"{size} octets are over message_size_limit"
+            findings.append(Finding("milterguard", Category.OVERSIZED, "size", said, size=size))
+        copies = len(marks.foreign_copies(job.message.fields, self.rules.style))
+        if copies > marks.MOST_COPIES:
+            said = f"{copies} fields that only we may write"
+            findings.append(Finding("milterguard", Category.OVERSIZED, "fields", said))
+        return tuple(findings)
 
     def _mixed(self, job: Job) -> Mixed:
         """Mail that did not come by SMTP shows us completed addresses, which Postfix would not let us remove."""
         is_local = job.message.envelope.traffic is Traffic.LOCAL
-        return Mixed.STRICTEST if is_local else _of_all(job).mixed_recipients
+        return Mixed.STRICTEST if is_local else of_all(job).mixed_recipients
 
     def _style(self, message: Message) -> marks.Style:
         style = self.rules.style
@@ -252,7 +253,7 @@ class Guard:
         assert job.release is not None
         assert self._gate is not None
         # Nothing of it is kept: the copy that it was released from is still there.
-        decision = replace(decide((), job.judged, mixed=_of_all(job).mixed_recipients), keep=None)
+        decision = replace(decide((), job.judged, mixed=of_all(job).mixed_recipients), keep=None)
         try:
             is_good = fits(job.release, job.message, job.deadline) and self._gate.use_once(
                 job.release.digest, job.release.expires
@@ -266,11 +267,6 @@ class Guard:
             return Verdict(refused, (), reply=Reply(554, "5.7.0", text))
         edits = marks.foreign_copies(job.message.fields, self.rules.style)
         return Verdict(decision, (), edits=edits, released=job.release.mail_id)
-
-
-def _of_all(job: Job) -> Policy:
-    """Return a policy that says what holds for the whole message: in that all recipients have the same."""
-    return job.judged[0].policy
 
 
 def new_mail_id(random: Callable[[int], bytes] = os.urandom) -> str:

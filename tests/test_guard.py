@@ -17,7 +17,8 @@ from milterguard.core.policy import Policy
 from milterguard.core.report import Record
 from milterguard.core.verdict import Decision, InsertField, Judged, RemoveField, Verdict
 from milterguard.errors import StoreError
-from milterguard.guard import Guard, Rules, new_mail_id
+from milterguard.guard import Guard, new_mail_id
+from milterguard.job import Rules
 from milterguard.released import body_digest
 from milterguard.scan import Checked, Scan
 from tests.core.build import CLEAN, VIRUS, Octets, envelope, fields, judged, message, points
@@ -30,14 +31,25 @@ DISCARDS = Policy(virus_destiny=Destiny.DISCARD)
 class OnePolicy:
     """Everybody is local and wants the same."""
 
-    def traffic(self, client: Client) -> Traffic:
+    def traffic(self, client: Client, sender: str = "") -> Traffic:
         return Traffic.ORIGINATING if client.is_authenticated else Traffic.INBOUND
 
     def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
         return ("MYNETS",) if client.is_authenticated else ()
 
+    def with_authors(
+        self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
+    ) -> Judged:
+        return judged
+
     def judged(
-        self, address: str, *, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+        self,
+        address: str,
+        *,
+        parameters: tuple[str, ...],
+        traffic: Traffic,
+        banks: tuple[str, ...] = (),
+        sender: str = "",
     ) -> Judged:
         return judged(address)
 

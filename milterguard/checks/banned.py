@@ -58,7 +58,8 @@ class BannedCheck:
 
 def _combinations(judged: Iterable[Judged]) -> Iterable[tuple[str, ...]]:
     """Return each combination of sets that somebody has who wants to hear of banned parts."""
-    return dict.fromkeys(each.policy.banned_rules for each in judged if not each.policy.bypass_banned_checks)
+    policies = (policy for each in judged for policy in (each.policy, each.trial) if policy is not None)
+    return dict.fromkeys(policy.banned_rules for policy in policies if not policy.bypass_banned_checks)
 
 
 def _once(answers: Iterable[Answer], tree: Tree) -> Iterator[Answer]:

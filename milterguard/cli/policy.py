@@ -83,7 +83,7 @@ def show_command(
         tls="TLS" if tls else "",
         daemon=daemon,
     )
-    traffic = policies.traffic(who)
+    traffic = policies.traffic(who, sender)
     banks = policies.banks(who, sender, traffic)
     rows = _rows(found, policies, recipient=recipient, traffic=traffic, banks=banks)
     told = [row for row in rows if not (changed and row["origin"] == "default")]

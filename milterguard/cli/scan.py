@@ -126,11 +126,13 @@ def _scan_file(
         if content.size > server.max_body_bytes:
             text = f"{name}: body over server.max_body_bytes; the client would be told: 552 5.3.4 Message too big"
             raise CommandError(text, Status.FOUND)
-        traffic = guard.traffic(client)
         addresses = recipients or _addressees(fields)
         author = sender if sender is not None else _author(fields)
+        traffic = guard.traffic(client, author)
         banks = guard.banks(client, author, traffic)
-        judged = [guard.judged(address, parameters=(), traffic=traffic, banks=banks) for address in addresses]
+        judged = [
+            guard.judged(address, parameters=(), traffic=traffic, banks=banks, sender=author) for address in addresses
+        ]
         envelope = Envelope(
             banks=banks,
             sender=author,

@@ -12,8 +12,9 @@ from typing import Any
 
 from milterguard.config.pattern import check_domain, check_recipient
 from milterguard.config.schema import Entry
+from milterguard.config.socket import SocketSpec
 from milterguard.config.value import Mismatch, convert, described, suggestion
-from milterguard.core.bank import NULL_SENDER, Bank, Network, When
+from milterguard.core.bank import NON_SMTPD, NULL_SENDER, Bank, Network, When
 from milterguard.core.envelope import Traffic
 from milterguard.core.text import printable
 from milterguard.errors import ConfigError
@@ -28,18 +29,27 @@ def bank(name: str, value: Any, known: Mapping[str, Entry], *, file: str) -> Ban
         raise ConfigError(file, key, expected="a name of letters, digits, _ and -", got=described(name))
     if not isinstance(value, Mapping):
         raise ConfigError(file, key, expected="a table", got=described(value))
+    if name == NON_SMTPD.name:
+        if "when" in value:
+            expected = "none: this bank is for mail that did not come by SMTP"
+            raise ConfigError(file, f"{key}.when", expected=expected, got="one")
+        value = {**value, "when": {"traffic": Traffic.LOCAL.value}}
     if "when" not in value:
         expected = "when = { … }, which tells the messages that it is for, such as { authenticated = true }"
         raise ConfigError(file, f"{key}.when", expected=expected, got="none")
     settings: list[tuple[str, object]] = []
     for each, given in value.items():
-        if each == "when":
+        if each in ("when", "originating"):
             continue
         if each not in known:
-            got = f"an unknown key{suggestion(each, [*known, 'when'])}"
+            got = f"an unknown key{suggestion(each, [*known, 'when', 'originating'])}"
             raise ConfigError(file, f"{key}.{printable(each, 80)}", expected="when, or a policy key", got=got)
         settings.append((each, _read(partial(convert, known[each]), given, file=file, name=f"{key}.{each}")))
-    return Bank(name, _when(value["when"], file=file, name=f"{key}.when"), tuple(settings), f"{file}: [bank.{name}]")
+    originating = None
+    if "originating" in value:
+        originating = _read(_bool, value["originating"], file=file, name=f"{key}.originating")
+    when = _when(value["when"], file=file, name=f"{key}.when")
+    return Bank(name, when, tuple(settings), f"{file}: [bank.{name}]", originating)
 
 
 def _when(value: Any, *, file: str, name: str) -> When:
@@ -81,6 +91,13 @@ def _network(text: str) -> Network:
         raise Mismatch("a network such as 192.0.2.0/24", described(text)) from None
 
 
+def _socket(text: str) -> str:
+    try:
+        return str(SocketSpec.parse(text))
+    except ValueError as error:
+        raise Mismatch(str(error), described(text)) from None
+
+
 def _helo(text: str) -> str:
     check_domain(text)
     return text
@@ -109,6 +126,9 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "authenticated": ("is_authenticated", _bool),
     "tls": ("is_encrypted", _bool),
     "daemon": ("daemons", _several(str)),
+    "socket": ("sockets", _several(_socket)),
+    "certificate": ("certificates", _several(str)),
+    "certificate_issuer": ("issuers", _several(str)),
     "helo": ("helos", _several(_helo)),
     "sender": ("senders", _several(_sender)),
     "traffic": ("traffics", _several(_traffic)),

@@ -8,8 +8,6 @@ stops a reload and never a message.
 *Errors:* ConfigError with file, dotted key, what was expected and what was found, and never a secret.
 """
 
-import re
-import tomllib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -23,17 +21,15 @@ from milterguard.config.environment import CONFIG_VARIABLE, read_environment
 from milterguard.config.pattern import check_recipient
 from milterguard.config.schema import Entry, build, entries, recipient_entries, sections
 from milterguard.config.settings import RecipientRule, Settings
+from milterguard.config.toml_file import dotted, read_table
 from milterguard.config.value import Mismatch, convert, described, in_brackets, suggestion
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
-from milterguard.core.text import printable
+from milterguard.core.policy import OnTrial
 from milterguard.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/milterguard/milterguard.toml")
 ORIGIN_DEFAULT = "default"
-_ASSIGNMENT = re.compile(r"[ \t]*([A-Za-z0-9_.-]+)[ \t]*=")
-_SECTION = re.compile(r"[ \t]*\[{1,2}[ \t]*([A-Za-z0-9_.-]+)[ \t]*\]")
-_POSITION = re.compile(r" \(at (?:line (?P<line>[0-9]+), column (?P<column>[0-9]+)|end of document)\)\Z")
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +57,7 @@ def load(path: Path | None, *, environ: Mapping[str, str]) -> Loaded:
     """Return the validated settings; ``path`` None reads no file. Raises ConfigError."""
     collected = _Collected()
     for file in _files(path):
-        collected.add_table(_table(file), str(file))
+        collected.add_table(read_table(file), str(file))
     for entry, value, origin in read_environment(environ):
         collected.set(entry, value, origin=origin)
     settings = build(
@@ -69,6 +65,7 @@ def load(path: Path | None, *, environ: Mapping[str, str]) -> Loaded:
         tuple(collected.recipients),
         tuple(collected.banned.values()),
         tuple(collected.banks.values()),
+        tuple(collected.on_trial.items()),
     )
     check(settings, collected.origins)
     return Loaded(settings, MappingProxyType(collected.origins))
@@ -83,8 +80,13 @@ class _Collected:
         self.recipients: list[RecipientRule] = []
         self.banned: dict[str, RuleSet] = {}
         self.banks: dict[str, Bank] = {}
+        self.on_trial: dict[str, object] = {}
 
     def set(self, entry: Entry, value: Any, *, origin: str) -> None:
+        if isinstance(value, OnTrial):
+            self.on_trial[entry.key] = value
+            self.origins[f"{entry.name} (shadow)"] = origin
+            return
         self.values[entry.name] = value
         self.origins[entry.name] = origin
 
@@ -171,7 +173,7 @@ def _as_table(value: Any, *, file: str, name: str) -> Mapping[str, Any]:
 def _unknown_key(file: str, path: str, *, key: str) -> ConfigError:
     expected = f"a key of [{path}]" if path else _sections()
     near = _elsewhere(key, path) or suggestion(key, _known_in(path))
-    return ConfigError(file, _shown(path, key), expected=expected, got=f"an unknown key{near}")
+    return ConfigError(file, dotted(path, key), expected=expected, got=f"an unknown key{near}")
 
 
 def _sections() -> str:
@@ -184,7 +186,7 @@ def _unknown_recipient_key(file: str, name: str, *, key: str) -> ConfigError:
     if f"policy.{key}" in entries():
         return ConfigError(file, f"{name}.{key}", expected="a key that holds for one recipient", got="one for [policy]")
     near = suggestion(key, [*recipient_entries(), "match"]) or _elsewhere(key)
-    return ConfigError(file, _shown(name, key), expected="a policy key", got=f"an unknown key{near}")
+    return ConfigError(file, dotted(name, key), expected="a policy key", got=f"an unknown key{near}")
 
 
 def _known_in(path: str) -> Sequence[str]:
@@ -216,10 +218,6 @@ def _plain_names(amavis: str) -> Sequence[str]:
     return [_plain(name) for name in (amavis, key or table) if name]
 
 
-def _shown(path: str, key: str) -> str:
-    return printable(f"{path}.{key}" if path else key, 100)
-
-
 def _exists(path: Path) -> bool:
     try:
         path.stat()
@@ -243,52 +241,3 @@ def _files(path: Path | None) -> Iterator[Path]:
     for name in names:
         if name.endswith(".toml") and not name.startswith("."):
             yield directory / name
-
-
-def _table(file: Path) -> Mapping[str, Any]:
-    try:
-        octets = file.read_bytes()
-    except (OSError, ValueError) as error:
-        reason = (error.strerror if isinstance(error, OSError) else None) or "no file name"
-        raise ConfigError(str(file), "", expected="a readable file", got=reason) from None
-    try:
-        text = octets.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        where = _place(octets[: error.start].decode("utf-8", "replace"))
-        raise ConfigError(str(file), "", expected="UTF-8", got=f"other octets at {where}") from None
-    try:
-        return tomllib.loads(text)
-    except RecursionError:
-        raise ConfigError(str(file), "", expected="TOML", got="brackets nested too deep") from None
-    except ValueError as error:
-        key, got = _broken(str(error), text)
-        expected = """a TOML value, such as "text" or 'a\\.b' in quotes, or a number without unit""" if key else "TOML"
-        raise ConfigError(str(file), key, expected=expected, got=got) from None
-
-
-def _broken(reason: str, text: str) -> tuple[str, str]:
-    """Return the key whose value the TOML parser stumbled over, if it is one, and what it found where."""
-    position = _POSITION.search(reason)
-    if position is None:
-        return "", printable(reason)
-    line, column = position["line"], position["column"]
-    where = f"line {line}, column {column}" if line else _place(text)
-    words = reason[: position.start()]
-    is_escape = "'\\'" in words
-    is_value = line and (is_escape or words.startswith(("Invalid value", "Expected newline")))
-    got = f"at {where}: {printable(words)}" + ("; did you mean '…', single quotes?" if is_escape else "")
-    return _key_in(text.splitlines()[: int(line)]) if is_value else "", got
-
-
-def _key_in(lines: Sequence[str]) -> str:
-    """Return the dotted key that the last of these lines gives a value; empty when it gives none."""
-    assigned = _ASSIGNMENT.match(lines[-1]) if lines else None
-    if assigned is None:
-        return ""
-    section = next((found[1] for line in reversed(lines) if (found := _SECTION.match(line))), "")
-    return _shown(section, assigned[1])
-
-
-def _place(before: str) -> str:
-    """Return line and column, from 1, of what follows this text."""
-    return f"line {before.count(chr(10)) + 1}, column {len(before) - before.rfind(chr(10))}"

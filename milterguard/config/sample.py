@@ -29,6 +29,7 @@ from milterguard.config.settings import OnFailure
 from milterguard.config.value import UNSET, masked
 from milterguard.core.banned import Action, RuleSet
 from milterguard.core.finding import Category
+from milterguard.core.policy import OnTrial
 
 _WIDTH = 100
 _HEAD = f"""\
@@ -117,8 +118,12 @@ def _bank_text(key: str, value: Any) -> str:
 
 def toml_value(entry: Entry, value: Any) -> str:
     """Return a setting's value as it is written in the file."""
+    if isinstance(value, OnTrial):
+        return f"{{ value = {toml_value(entry, value.value)}, shadow = true }}"
     if entry.key.endswith("_mode"):
         return f"0o{value:o}"
+    if get_origin(entry.kind) is tuple and get_origin(get_args(entry.kind)[0]) is tuple:
+        return _table_text(value)
     return _text(value)
 
 
@@ -184,6 +189,8 @@ def _type_words(kind: Any) -> str:
     if isinstance(kind, UnionType):
         return f'number or `"{UNSET}"`'
     if get_origin(kind) is tuple:
+        if get_origin(get_args(kind)[0]) is tuple:
+            return "table by category" if get_args(get_args(kind)[0])[0] is Category else "table"
         return "array of categories" if get_args(kind)[0] is Category else "array of strings"
     if kind is OnFailure:
         return "word or table"
@@ -214,6 +221,12 @@ def _text(value: Any) -> str:
     if isinstance(value, tuple | list):
         return f"[{', '.join(_text(item) for item in value)}]"
     return str(value)
+
+
+def _table_text(pairs: Sequence[tuple[Any, Any]]) -> str:
+    """Return a table as it is written on one line; keys that are no bare words in quotes."""
+    shown = (f"{key.word if isinstance(key, Category) else _text(key)} = {_text(value)}" for key, value in pairs)
+    return f"{{ {', '.join(shown)} }}" if pairs else "{}"
 
 
 def _on_failure_text(value: OnFailure) -> str:

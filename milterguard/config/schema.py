@@ -78,13 +78,14 @@ def build(
     recipients: tuple[RecipientRule, ...],
     banned: tuple[RuleSet, ...] = (),
     banks: tuple[Bank, ...] = (),
+    on_trial: tuple[tuple[str, object], ...] = (),
 ) -> Settings:
     """Return settings with these values by dotted name, all others at their defaults.
 
     ``banned`` are sets beside those of the program, or in their place where they have their names.
     """
     sets = {each.name: each for each in (*shipped(), *banned)}
-    extra = {"recipients": recipients, "banned": tuple(sets.values()), "banks": banks}
+    extra = {"recipients": recipients, "banned": tuple(sets.values()), "banks": banks, "on_trial": on_trial}
     settings: Settings = _build(Settings, "", values=values, extra=extra)
     return settings
 

@@ -351,6 +351,8 @@ class Settings:
     release: Release = field(default_factory=Release)
     log: Log = field(default_factory=Log)
     policy: Policy = field(default_factory=Policy)
+    on_trial: tuple[tuple[str, object], ...] = ()
+    """Policy keys and values that ``[policy]`` has on trial (``shadow = true``)."""
     recipients: tuple[RecipientRule, ...] = ()
     banks: tuple[Bank, ...] = ()
     """What is laid over ``policy`` for whole messages, in this order."""

@@ -18,8 +18,10 @@ from typing import Any, get_args, get_origin
 
 from milterguard.config.schema import Entry
 from milterguard.config.settings import OnFailure
+from milterguard.core.by_category import by_category
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category
+from milterguard.core.policy import OnTrial
 from milterguard.core.text import printable
 
 UNSET = "unset"
@@ -38,7 +40,9 @@ class Mismatch(Exception):  # noqa: N818  (caught by the loader alone)
 
 
 def convert(entry: Entry, value: Any) -> Any:
-    """Return what TOML said as the setting's type; raises Mismatch."""
+    """Return what TOML said as the setting's type, in ``OnTrial`` where it says so; raises Mismatch."""
+    if entry.section == "policy" and isinstance(value, Mapping) and "shadow" in value:
+        return _on_trial(entry, value)
     try:
         converted = _convert(entry.kind, value, default=entry.default)
     except Mismatch as mismatch:
@@ -51,10 +55,20 @@ def convert(entry: Entry, value: Any) -> Any:
     return converted
 
 
+def _on_trial(entry: Entry, table: Mapping[str, Any]) -> Any:
+    """Return what ``{ value = …, shadow = true }`` says; with ``shadow = false`` it is as if only the value stood."""
+    if entry.per == "message":
+        raise Mismatch("a value: what holds for the whole message cannot be on trial", described(table))
+    if set(table) != {"value", "shadow"} or not isinstance(table["shadow"], bool):
+        raise Mismatch("{ value = …, shadow = true }", described(table))
+    value = convert(entry, table["value"])
+    return OnTrial(value) if table["shadow"] else value
+
+
 def from_text(entry: Entry, text: str) -> Any:
     """Return what an environment variable said, still to be converted: a TOML value, a word, a comma list."""
     stripped = text.strip()
-    if get_origin(entry.kind) is tuple and not stripped.startswith("["):
+    if get_origin(entry.kind) is tuple and not stripped.startswith(("[", "{")):
         return [item.strip() for item in stripped.split(",") if item.strip()]
     if _is_words(entry.kind) and not stripped.startswith(('"', "'", "{") if entry.kind is OnFailure else ('"', "'")):
         # Quotes are what files of `docker run --env-file` leave around a value.
@@ -99,7 +113,8 @@ def _convert(kind: Any, value: Any, *, default: Any) -> Any:
     if isinstance(kind, UnionType):
         return None if value == UNSET else _number(value, expected=f'a number or "{UNSET}"')
     if get_origin(kind) is tuple:
-        return _tuple(get_args(kind)[0], value)
+        element = get_args(kind)[0]
+        return _table(get_args(element), value) if get_origin(element) is tuple else _tuple(element, value)
     if kind is OnFailure:
         return _on_failure(value, default)
     if kind is bool:
@@ -167,6 +182,22 @@ def _tuple(kind: Any, value: Any) -> tuple[Any, ...]:
     if kind is Category:
         return tuple(_CATEGORIES[_word(item, list(_CATEGORIES))] for item in value)
     return tuple(_line(item) for item in value)
+
+
+def _table(kinds: tuple[Any, ...], value: Any) -> tuple[tuple[Any, Any], ...]:
+    """Return a table as pairs: texts by category, or numbers by whatever its keys are."""
+    is_by_category = kinds[0] is Category
+    example = '{ spam = "…" }' if is_by_category else '{ "@example.com" = -2.5 }'
+    if not isinstance(value, Mapping):
+        raise Mismatch(f"a table such as {example}", described(value))
+    pairs: list[tuple[Any, Any]] = []
+    for key, said in value.items():
+        try:
+            named = _CATEGORIES[_word(key, list(_CATEGORIES))] if is_by_category else _line(key)
+            pairs.append((named, _line(said) if kinds[1] is str else _number(said, expected="a number")))
+        except Mismatch as mismatch:
+            raise Mismatch(mismatch.expected, mismatch.got, inner=printable(key, 80)) from None
+    return by_category(pairs) if is_by_category else tuple(pairs)
 
 
 def _on_failure(value: Any, default: OnFailure) -> OnFailure:

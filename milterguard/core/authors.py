@@ -8,12 +8,15 @@ Linear in the octets, whatever they are. Never raises.
 """
 
 import re
+from itertools import islice
 
 _OUTSIDE = re.compile(rb'\\.|"(?:[^"\\]|\\.)*+"|\(', re.DOTALL)
 """What hides specials outside of comments. A quote that is not closed hides nothing."""
 _IN_COMMENT = re.compile(rb"\\.|\(+|\)", re.DOTALL)
 _ANGLE = re.compile(rb"<([^<>]*)>?")
 _SEPARATOR = re.compile(rb"[,;]")
+_ADDRESS = re.compile(rb"[^\s,@<>:;]++@[^\s,@<>:;]++")
+_MOST_ADDRESSES = 10
 _AT = re.compile(rb"[^\s,@]\s*+@")
 """An address: something before the sign. In a route (``<@a,@b:user@c>``) there is nothing before the first ones."""
 
@@ -28,6 +31,18 @@ def address_count(value: bytes) -> int:
     items = _SEPARATOR.split(_ANGLE.sub(b"<", plain))
     places = [*_ANGLE.findall(plain), *(item for item in items if b"<" not in item)]
     return sum(len(_AT.findall(place)) for place in places) or int(any(map(_names_somebody, places)))
+
+
+def addresses(value: bytes) -> tuple[str, ...]:
+    """Return the addresses that the value of a From field may be read to name, each once, at most ten.
+
+    Words without a domain are no address. What is quoted in a local part is not told apart.
+    """
+    plain = _plain(value)
+    items = _SEPARATOR.split(_ANGLE.sub(b"<", plain))
+    places = [*_ANGLE.findall(plain), *(item for item in items if b"<" not in item)]
+    found = (address for place in places for address in _ADDRESS.findall(place))
+    return tuple(dict.fromkeys(each.decode("utf-8", "replace") for each in islice(found, _MOST_ADDRESSES)))
 
 
 def _names_somebody(place: bytes) -> bool:

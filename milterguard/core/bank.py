@@ -22,6 +22,12 @@ class When:
     """Of the client."""
     daemons: tuple[str, ...] = ()
     """Names of the MTA's listeners (macro ``{daemon_name}``)."""
+    sockets: tuple[str, ...] = ()
+    """Of ours, as ``server.listen`` has them."""
+    certificates: tuple[str, ...] = ()
+    """Subjects of client certificates that the MTA has verified."""
+    issuers: tuple[str, ...] = ()
+    """Who signed such a certificate."""
     helos: tuple[str, ...] = ()
     """Host names, with a leading dot for a domain and what is below it."""
     senders: tuple[str, ...] = ()
@@ -42,3 +48,9 @@ class Bank:
     """Policy keys and values."""
     origin: str = ""
     """File and name, for messages."""
+    originating: bool | None = None
+    """What it makes of the direction (amavis: ``originating``); None: nothing."""
+
+
+NON_SMTPD = Bank("NON_SMTPD", When(traffics=(Traffic.LOCAL,)), (), "built in")
+"""Mail that did not come by SMTP has a bank of its own, which the settings may give something to say (D14)."""

@@ -8,15 +8,21 @@ milter has one reply for the whole message. D1, D3 and D13 of the design are thi
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 
+from milterguard.core.by_category import said_of
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category, Finding
+from milterguard.core.levels import is_blatant, is_tagged, listing_of, reaches, spam_categories
+from milterguard.core.listed import Listing
 from milterguard.core.part import Flag
 from milterguard.core.policy import Policy
-from milterguard.core.verdict import Decision, Judged, Keep, Outcome
+from milterguard.core.verdict import Decision, Judged, Keep, Outcome, Tried
 
 _SEVERITY = (Destiny.PASS, Destiny.TEMPFAIL, Destiny.DISCARD, Destiny.REJECT)
 """From mild to severe, for findings of one category and for ``mixed_recipients = "strictest"``."""
+_SPAM_CHECK = "spamd"
+_SPAM_CATEGORIES = (Category.SPAM, Category.SPAMMY)
 
 
 def decide(findings: Sequence[Finding], judged: Sequence[Judged], *, mixed: Mixed) -> Decision:
@@ -39,11 +45,24 @@ def decide(findings: Sequence[Finding], judged: Sequence[Judged], *, mixed: Mixe
 
 
 def judge(findings: Iterable[Finding], judged: Judged) -> Outcome:
-    """Return what one recipient would get if the message were for him alone."""
-    policy = judged.policy
-    relevant = [finding for finding in findings if _is_relevant(finding, policy)]
-    score = None if policy.bypass_spam_checks else _total_score(relevant)
-    categories = {finding.category for finding in relevant} | spam_categories(score, policy) | {Category.CLEAN}
+    """Return what one recipient would get if the message were for him alone, and what by rules on trial."""
+    told = tuple(findings)
+    in_force = tuple(finding for finding in told if not finding.is_on_trial)
+    outcome = _outcome(in_force, judged, judged.policy)
+    if judged.trial is None and len(in_force) == len(told):
+        return outcome
+    other = _outcome(told, judged, judged.trial or judged.policy)
+    tried = Tried(other.destiny, other.category, other.blocking)
+    is_same = tried == Tried(outcome.destiny, outcome.category, outcome.blocking)
+    return outcome if is_same else replace(outcome, tried=tried)
+
+
+def _outcome(findings: Sequence[Finding], judged: Judged, policy: Policy) -> Outcome:
+    listing = listing_of(judged.listed, policy, findings)
+    relevant = [finding for finding in findings if _is_relevant(finding, policy, listing)]
+    score = None if policy.bypass_spam_checks else _total_score(relevant, judged.listed.points)
+    categories = {finding.category for finding in relevant} | {Category.CLEAN}
+    categories |= spam_categories(score, policy, listing)
     blocking = _blocking_category(categories, relevant, policy)
     return Outcome(
         recipient=judged.recipient,
@@ -53,9 +72,11 @@ def judge(findings: Iterable[Finding], judged: Judged) -> Outcome:
         blocking=blocking,
         categories=frozenset(categories),
         score=score,
-        is_tagged=not policy.bypass_spam_checks and _reaches(score, policy.spam_tag_level, unset=True),
+        is_tagged=not policy.bypass_spam_checks and is_tagged(score, policy, listing),
         is_spammy=Category.SPAMMY in categories,
-        is_blatant=_reaches(score, policy.spam_tag3_level),
+        is_blatant=is_blatant(score, policy, listing),
+        listing=listing,
+        listed=judged.listed,
         origins=judged.origins,
     )
 
@@ -102,35 +123,29 @@ def is_settled(findings: Sequence[Finding], judged: Sequence[Judged]) -> bool:
 
 
 def is_wanted(check: str, judged: Sequence[Judged]) -> bool:
-    """Whether anybody wants to hear what that check says: all may bypass it."""
-    return not all(_bypasses_kind(check, each.policy) for each in judged)
+    """Whether anybody wants to hear what that check says: all may bypass it, or have lists that know the sender."""
+    return not all(_needs_nothing_of(check, each) for each in judged)
 
 
-def spam_categories(score: float | None, policy: Policy) -> set[Category]:
-    """Return SPAMMY and SPAM as the score reaches the policy's levels; tag3 implies tag2, kill does not."""
-    categories: set[Category] = set()
-    if _reaches(score, policy.spam_tag2_level) or _reaches(score, policy.spam_tag3_level):
-        categories.add(Category.SPAMMY)
-    if _reaches(score, policy.spam_kill_level):
-        categories.add(Category.SPAM)
-    return categories
+def _needs_nothing_of(check: str, judged: Judged) -> bool:
+    if not all(_bypasses_kind(check, policy) for policy in (judged.policy, judged.trial) if policy):
+        has_to_prove = judged.listed.listing is Listing.ALLOWED and judged.policy.allow_only_authenticated
+        return check == _SPAM_CHECK and judged.listed.listing is not None and not has_to_prove
+    return True
 
 
-def _reaches(score: float | None, level: float | None, *, unset: bool = False) -> bool:
-    """Whether a score is at or over a level; ``unset`` is the answer for a level that is not set."""
-    if level is None:
-        return unset
-    return score is not None and score >= level
-
-
-def _is_relevant(finding: Finding, policy: Policy) -> bool:
+def _is_relevant(finding: Finding, policy: Policy, listing: Listing | None = None) -> bool:
     """Whether a finding is about this recipient: found by his rules, by a check that he does not bypass."""
+    if finding.size is not None and not 0 < policy.message_size_limit < finding.size:
+        return False
+    if listing is not None and finding.check == _SPAM_CHECK and finding.category is Category.FAILED:
+        return False  # it could not have said anything that counts
     return finding.rules in (None, policy.banned_rules) and not _is_bypassed(finding, policy)
 
 
 def _is_ground(finding: Finding, outcome: Outcome) -> bool:
     policy = outcome.policy
-    if not _is_relevant(finding, policy):
+    if finding.is_on_trial or not _is_relevant(finding, policy, outcome.listing):
         return False
     if outcome.blocking is None:
         return True
@@ -147,15 +162,17 @@ def _is_bypassed(finding: Finding, policy: Policy) -> bool:
 def _bypasses_kind(check: str, policy: Policy) -> bool:
     return {
         "clamd": policy.bypass_virus_checks,
-        "spamd": policy.bypass_spam_checks,
+        _SPAM_CHECK: policy.bypass_spam_checks,
         "parts": policy.bypass_virus_checks and policy.bypass_banned_checks,
         "banned": policy.bypass_banned_checks,
         "bad_header": policy.bypass_header_checks,
     }.get(check, False)
 
 
-def _total_score(findings: Iterable[Finding]) -> float | None:
+def _total_score(findings: Iterable[Finding], listed: float | None) -> float | None:
     scores = [finding.score for finding in findings if finding.score is not None]
+    if listed is not None:
+        scores.append(listed)
     return sum(sorted(scores)) if scores else None
 
 
@@ -219,6 +236,16 @@ def _wants_copy(outcome: Outcome, answer: Destiny, removed: frozenset[str]) -> b
         return False
     if answer is Destiny.DISCARD or outcome.address in removed:
         return category not in policy.discard_without_copy
-    if answer is Destiny.REJECT:
-        return category in policy.store_on_reject
-    return category in policy.store_on_pass
+    # From here on the copy is not the only one: the client has the message, or the recipient.
+    folder = said_of(policy.quarantine_to, (category,))
+    if folder == "" or _is_cut_off(outcome, category):
+        return False
+    return bool(folder) or category in (policy.store_on_reject if answer is Destiny.REJECT else policy.store_on_pass)
+
+
+def _is_cut_off(outcome: Outcome, category: Category) -> bool:
+    """Whether nobody will ever ask for a copy (amavis: quarantine cutoff; a denied sender is always over it)."""
+    level = outcome.policy.spam_quarantine_cutoff_level
+    if level is None or category not in _SPAM_CATEGORIES:
+        return False
+    return outcome.listing is Listing.DENIED or reaches(outcome.score, level)

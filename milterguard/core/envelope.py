@@ -43,6 +43,12 @@ class Client:
     """TLS version and cipher, such as ``TLSv1.3 TLS_AES_256_GCM_SHA384``; empty when in clear."""
     daemon: str = ""
     """Name of the MTA's listener (macro ``{daemon_name}``)."""
+    socket: str = ""
+    """Which of our sockets the MTA came to, as ``server.listen`` has it."""
+    certificate: str = ""
+    """Subject of the client's certificate (macro ``{cert_subject}``); empty unless the MTA has verified it."""
+    issuer: str = ""
+    """Who signed it (macro ``{cert_issuer}``)."""
 
     @property
     def is_authenticated(self) -> bool:

@@ -76,6 +76,10 @@ class Finding:
     """Holds for recipients with these ``banned_rules`` only; None: for everybody."""
     destiny: Destiny | None = None
     """What the rule itself says shall become of the message; None: what the policy says."""
+    size: int | None = None
+    """For OVERSIZED: octets of the message; holds for recipients with a lower ``message_size_limit``. None: for all."""
+    is_on_trial: bool = False
+    """By a rule with ``shadow = true``: told, and without effect."""
     server: str = ""
     """Which server answered, for the evidence."""
     seconds: float = 0.0

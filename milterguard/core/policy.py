@@ -3,16 +3,24 @@
 
 *Bypass*, *lover* and *destiny pass* are three different things: a bypassed check never gives its
 category to the recipient, a lover gets the category and its marks and the mail, and destiny
-``pass`` lets everybody have it.
+``pass`` lets everybody have it. An allowed sender is a fourth: his mail is never spam.
 
 *Source:* amavis ``final_*_destiny``, ``*_lovers_maps``, ``bypass_*_checks_maps``, ``sa_*_level_deflt``.
 """
 
 from dataclasses import dataclass
 
+from milterguard.core.by_category import ByCategory
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category
 from milterguard.core.setting import setting
+
+
+@dataclass(frozen=True, slots=True)
+class OnTrial:
+    """A value that is to be watched and not to be followed yet: ``{ value = 5.0, shadow = true }``."""
+
+    value: object
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,10 +104,64 @@ class Policy:
     spam_subject_tag3: str = setting(
         "", "Put before the Subject from spam_tag3_level on; empty: spam_subject_tag.", amavis="$sa_spam_subject_tag3"
     )
-    unchecked_subject_tag: str = setting(
-        "",
-        "Put before the Subject of mail that could not be looked into.",
-        amavis="$undecipherable_subject_tag",
+    subject_tag: ByCategory = setting(
+        (),
+        'Put before the Subject of mail of a category, such as { virus = "***INFECTED*** " }.',
+        amavis="%subject_tag_maps_by_ccat",
+    )
+    spam_quarantine_cutoff_level: float | None = setting(
+        None,
+        "From this score on no copy of refused or delivered spam is kept; unset: never. A copy that is the only one, "
+        "of discarded mail, is kept all the same.",
+        amavis="$sa_quarantine_cutoff_level",
+    )
+
+    deny_senders: tuple[str, ...] = setting(
+        (),
+        "Mail from these is spam whatever its score. user@example.com, @example.com, @.example.com, file:/PATH, "
+        "/expression/; ! before an entry makes an exception. Adds up with those of further entries, the closest first.",
+        amavis="@blacklist_sender_maps",
+    )
+    allow_senders: tuple[str, ...] = setting(
+        (), "Mail from these is never spam. Written and added up like deny_senders.", amavis="@whitelist_sender_maps"
+    )
+    score_senders: tuple[tuple[str, float], ...] = setting(
+        (),
+        'Points for mail from these, such as { "@example.com" = -2.5 }. The first match of each table counts.',
+        amavis="@score_sender_maps",
+    )
+    allow_only_authenticated: bool = setting(
+        False, "allow_senders holds only where SPF or DKIM proves the address, as spamd's tests say."
+    )
+    reject_denied_at_rcpt: bool = setting(
+        True, "A denied envelope sender is told so at RCPT, where spam_destiny is reject and no copy is asked for."
+    )
+    refuse_mail: bool = setting(False, "Refuse everything for this recipient at RCPT, with 550 5.7.1.")
+    message_size_limit: int = setting(
+        0,
+        "Octets; a longer message is OVERSIZED, and told so at RCPT when the client says its size. 0: no limit.",
+        amavis="@message_size_limit_maps",
+        minimum=0,
+    )
+
+    addr_extension: ByCategory = setting(
+        (),
+        'Put behind the user name of recipients who are ours, such as { spam = "spam" } for user+spam@example.com; '
+        "the first delimiter of local.recipient_delimiter stands between.",
+        amavis="@addr_extension_*_maps",
+    )
+    addr_rewrite: ByCategory = setting(
+        (),
+        "Delivered mail of a category goes to this address instead.",
+        amavis="%addr_rewrite_maps_by_ccat",
+    )
+    always_bcc: ByCategory = setting(
+        (), "Delivered mail of a category goes to this address as well.", amavis="%always_bcc_by_ccat"
+    )
+    quarantine_to: ByCategory = setting(
+        (),
+        'Copies of a category are kept in this folder of the quarantine; "": none of refused or delivered mail.',
+        amavis="@*_quarantine_to_maps",
     )
 
     store_on_reject: tuple[Category, ...] = setting(

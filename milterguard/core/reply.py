@@ -40,6 +40,10 @@ NO_SPACE = Reply(451, "4.3.1", "Message could not be stored, try again later")
 FAILED = Reply(451, "4.3.0", "Internal error, try again later")
 NOT_UTF8 = Reply(553, "5.6.7", "Address is not UTF-8")
 NOT_A_MAILBOX = Reply(553, "5.1.3", "Bad recipient address syntax")
+TOO_BIG = Reply(552, "5.3.4", "Message is over the size limit of this recipient")
+DENIED_SENDER = Reply(550, "5.7.1", "This recipient takes no mail from this sender")
+DENIED_RECIPIENT = Reply(550, "5.7.1", "This recipient takes no mail")
+NO_POLICY = Reply(451, "4.3.0", "Recipient could not be looked up, try again later")
 SPLIT = Reply(452, "4.5.3", "Please send to this recipient in a transaction of its own")
 
 

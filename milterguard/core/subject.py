@@ -15,6 +15,8 @@ from milterguard.core.verdict import ChangeField, Edit, InsertField, Outcome
 _WHOLE = 1 << 20
 """No Subject is cut: the header section has a limit of its own."""
 _NAME_WIDTH = len("Subject: ")
+_SPAM_WEIGHT = Category.SPAMMY * 10
+"""The levels' own tags stand where spammy mail does, above a tag of ``subject_tag`` for it."""
 
 
 def subject_edits(
@@ -67,12 +69,11 @@ def _subject_tag(local: Sequence[Outcome]) -> str:
     candidates: list[tuple[int, str]] = []
     for outcome in local:
         policy = outcome.policy
-        if Category.UNCHECKED in outcome.categories:
-            candidates.append((4, policy.unchecked_subject_tag))
+        candidates += [(category * 10, tag) for category, tag in policy.subject_tag if category in outcome.categories]
         if outcome.is_blatant:
-            candidates.append((3, policy.spam_subject_tag3 or policy.spam_subject_tag))
+            candidates.append((_SPAM_WEIGHT + 2, policy.spam_subject_tag3 or policy.spam_subject_tag))
         if outcome.is_spammy:
-            candidates.append((2, policy.spam_subject_tag))
+            candidates.append((_SPAM_WEIGHT + 1, policy.spam_subject_tag))
         if outcome.is_tagged:
-            candidates.append((1, policy.spam_subject_tag1))
+            candidates.append((Category.CLEAN * 10 + 1, policy.spam_subject_tag1))
     return max(((weight, tag) for weight, tag in candidates if tag.strip()), default=(0, ""))[1]

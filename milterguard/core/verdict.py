@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Recipient
 from milterguard.core.finding import Category, Finding
+from milterguard.core.listed import NOT_LISTED, Listed, Listing
 from milterguard.core.part import Tree
 from milterguard.core.policy import Policy
 
@@ -75,6 +76,19 @@ class Judged:
     policy: Policy
     origins: tuple[tuple[str, str], ...] = ()
     """Settings that are not those of ``[policy]``, each with what says so: the key that matched and its entry."""
+    listed: Listed = NOT_LISTED
+    """What the recipient's lists say about the senders."""
+    trial: Policy | None = None
+    """The policy as it would be if everything on trial held; None when nothing is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Tried:
+    """What a recipient would have got by rules, levels and destinies that are on trial (``shadow = true``)."""
+
+    destiny: Destiny
+    category: Category
+    blocking: Category | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +112,12 @@ class Outcome:
     """At or above his tag2 level."""
     is_blatant: bool = False
     """At or above his tag3 level."""
+    listing: Listing | None = None
+    """What his lists decided about the sender; an allowed one who had to prove himself has done so."""
+    listed: Listed = NOT_LISTED
+    """As in ``Judged``."""
+    tried: Tried | None = None
+    """What would be different by what is on trial; None when nothing would."""
     origins: tuple[tuple[str, str], ...] = ()
     """As in ``Judged``, for the evidence."""
 

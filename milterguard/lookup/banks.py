@@ -8,7 +8,7 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from milterguard.core.bank import NULL_SENDER, Bank
+from milterguard.core.bank import NON_SMTPD, NULL_SENDER, Bank
 from milterguard.core.envelope import Client, Traffic
 from milterguard.lookup.address import (
     canonical_domain,
@@ -33,7 +33,7 @@ class Banks:
     """The banks of one configuration. Safe to use from several threads."""
 
     def __init__(self, banks: Iterable[Bank], *, delimiter: str = "") -> None:
-        self._banks = tuple(_keys(each) for each in banks)
+        self._banks = tuple(_keys(each) for each in with_built_in(banks))
         self._delimiter = delimiter
 
     def chosen(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
@@ -42,12 +42,23 @@ class Banks:
             each.bank.name for each in self._banks if self._holds(each, client, sender=sender, traffic=traffic)
         )
 
+    def originating(self, client: Client, sender: str, traffic: Traffic) -> bool | None:
+        """Return what the last bank that holds makes of the direction; None when none says anything.
+
+        A bank that is chosen by the direction is chosen by the one that mail has without banks.
+        """
+        held = (each.bank for each in self._banks if self._holds(each, client, sender=sender, traffic=traffic))
+        return next((bank.originating for bank in reversed(list(held)) if bank.originating is not None), None)
+
     def _holds(self, keys: _Keys, client: Client, *, sender: str, traffic: Traffic) -> bool:
         """Whether everything that is said of a message is so."""
         when = keys.bank.when
         return (
             (not when.networks or is_within(address_of(client.address), when.networks))
             and (not when.daemons or client.daemon in when.daemons)
+            and (not when.sockets or client.socket in when.sockets)
+            and (not when.certificates or client.certificate in when.certificates)
+            and (not when.issuers or client.issuer in when.issuers)
             and (not keys.helos or not keys.helos.isdisjoint(domain_keys(canonical_domain(client.helo))))
             and (not keys.senders or not keys.senders.isdisjoint(self._sender_keys(sender)))
             and (not when.traffics or traffic in when.traffics)
@@ -57,6 +68,12 @@ class Banks:
 
     def _sender_keys(self, sender: str) -> tuple[str, ...]:
         return match_keys(sender, delimiter=self._delimiter)
+
+
+def with_built_in(banks: Iterable[Bank]) -> tuple[Bank, ...]:
+    """Return the banks with the one that is always there, unless the settings have their own of that name."""
+    named = tuple(banks)
+    return named if any(each.name == NON_SMTPD.name for each in named) else (NON_SMTPD, *named)
 
 
 def _keys(bank: Bank) -> _Keys:

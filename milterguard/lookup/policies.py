@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which policy holds for a recipient, whether he is ours, and which way a message goes.
 
-``[policy]`` is overlaid with the banks of the message, in their order, and then with the entries of
-``[[recipient]]`` that match. For each setting the
-closest entry that says something about it decides; the order in the file does not. Only
-``banned_rules`` add up: the closest entry's sets are asked first, those of ``[policy]`` last.
+``[policy]`` is overlaid with the banks of the message, in their order, then with the entries of
+``[[recipient]]`` that match, then with what a directory and a database say. For each setting the
+closest entry that says something about it decides; the order in the file does not.
 
 *Source:* amavis: first defined answer wins, ``@local_domains_maps``, ``@mynetworks``, ``originating``.
+*Errors:* StoreError where a database cannot be asked and never was; nothing else raises, whatever the
+address: it comes from a stranger.
 """
 
 import ipaddress
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 from milterguard.config.settings import RecipientRule, Settings
@@ -19,11 +21,15 @@ from milterguard.core.banned import RuleSet
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Category
+from milterguard.core.listed import NOT_LISTED, Listed
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import Judged
 from milterguard.lookup.address import canonical_local_domain, canonical_match, domain_keys, match_keys, parse
-from milterguard.lookup.banks import Banks
+from milterguard.lookup.banks import Banks, with_built_in
+from milterguard.lookup.layer import Layer, SenderEntry, Source, composed, origins
 from milterguard.lookup.network import Address, address_of, is_within
+from milterguard.lookup.senders import SenderLists, listed, senders_of
+from milterguard.lookup.table import Table
 
 _MAX_REMEMBERED = 4096
 """Composed policies kept; more combinations of entries than that are composed again."""
@@ -31,28 +37,32 @@ _DESTINIES = {
     name: category for category in Category if (name := f"{category.word}_destiny") in Policy.__dataclass_fields__
 } | {"ambiguous_destiny": Category.UNCHECKED}
 _REFUSALS = (Destiny.REJECT, Destiny.TEMPFAIL)
-_RULES = "banned_rules"
+_SENDER_LISTS = ("deny_senders", "allow_senders", "score_senders")
+_POLICY_ORIGIN = "[policy]"
 
 
 class Policies:
-    """Answers about addresses and clients under one configuration. Safe to use from several threads.
+    """Answers about addresses and clients under one configuration. Safe to use from several threads."""
 
-    Nothing in here raises, whatever the address: it comes from a stranger.
-    """
-
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, sources: Sequence[Source] = ()) -> None:
+        """``sources`` are asked in this order, before the files."""
         self._policy = settings.policy
         self._delimiter = settings.local.recipient_delimiter
         self._domains = frozenset(canonical_local_domain(domain) for domain in settings.local.domains)
         self._networks = tuple(ipaddress.ip_network(network) for network in settings.local.networks)
+        self._sources = tuple(sources)
         self._overlays = _overlays(settings.recipients)
+        self._base = Layer(_sender_lists_of(settings.policy) + settings.on_trial, _POLICY_ORIGIN)
         self._refusing_rules = frozenset(each.name for each in settings.banned if _refuses(each))
-        self._composed: dict[tuple[Traffic, tuple[str, ...], tuple[str, ...]], Policy] = {}
-        self._banks = {each.name: each for each in settings.banks}
+        self._banks = {
+            each.name: Layer(each.settings, each.origin, replaces=True) for each in with_built_in(settings.banks)
+        }
         self._chooser = Banks(settings.banks, delimiter=self._delimiter)
+        self._composed = lru_cache(_MAX_REMEMBERED)(self._compose)
+        self._lists = lru_cache(_MAX_REMEMBERED)(_lists_of)
 
     def is_local(self, address: str) -> bool:
-        """Whether mail for this address is ours to deliver.
+        """Whether ``local.domains`` says that mail for this address is ours to deliver.
 
         ``postmaster`` without a domain is (RFC 5321 section 4.5.1): our MTA appends its own.
         """
@@ -61,11 +71,18 @@ class Policies:
             return bool(parts.user) and not address.endswith("@")
         return not self._domains.isdisjoint(domain_keys(parts.domain))
 
-    def traffic(self, client: Client) -> Traffic:
-        """Return the direction a message from this client has.
+    def traffic(self, client: Client, sender: str = "") -> Traffic:
+        """Return the direction a message from this client has; a bank may say that it is ``originating``.
 
         Mail that did not come by SMTP is announced by Postfix as from ``localhost``, 127.0.0.1, port 0.
         """
+        traffic = self._traffic(client)
+        said = self._chooser.originating(client, sender, traffic)
+        if said is None or traffic is Traffic.LOCAL:
+            return traffic
+        return Traffic.ORIGINATING if said else Traffic.INBOUND
+
+    def _traffic(self, client: Client) -> Traffic:
         if client.is_authenticated:
             return Traffic.ORIGINATING
         address = address_of(client.address)
@@ -78,64 +95,65 @@ class Policies:
         return self._chooser.chosen(client, sender, traffic)
 
     def judged(
-        self, address: str, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+        self,
+        address: str,
+        parameters: tuple[str, ...],
+        traffic: Traffic,
+        banks: tuple[str, ...] = (),
+        sender: str = "",
     ) -> Judged:
-        """Return the recipient with the policy that holds for him in this direction, under these banks."""
-        recipient = Recipient(address, is_local=self.is_local(address), parameters=parameters)
-        return Judged(recipient, self.policy(address, traffic, banks), self.origins(address, banks))
+        """Return the recipient with the policy that holds for him in this direction, under these banks.
 
-    def policy(self, address: str, traffic: Traffic, banks: tuple[str, ...] = ()) -> Policy:
+        His lists have been asked about the envelope sender. Raises StoreError.
+        """
+        layers = self.layers(address, banks, sender)
+        policy, trial = self._composed(layers, traffic)
+        said = next((layer.is_local for layer in layers if layer.is_local is not None), None)
+        recipient = Recipient(address, self.is_local(address) if said is None else said, parameters)
+        return Judged(recipient, policy, origins(layers[:-1]), self._listed(layers, sender, authors=()), trial)
+
+    def with_authors(
+        self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
+    ) -> Judged:
+        """Return the recipient once his lists have been asked about the authors in From as well. Raises StoreError."""
+        if not set(authors) - {sender}:
+            return judged
+        layers = self.layers(judged.recipient.address, banks, sender)
+        return replace(judged, listed=self._listed(layers, sender, authors=authors))
+
+    def policy(self, address: str, traffic: Traffic, banks: tuple[str, ...] = (), sender: str = "") -> Policy:
         """Return ``[policy]`` with everything laid over it that holds for this address, direction and these banks."""
-        matched = self._matched(address)
-        composed = self._composed.get((traffic, banks, matched))
-        if composed is None:
-            composed = self._compose(matched, traffic, banks)
-            if len(self._composed) < _MAX_REMEMBERED:
-                self._composed[traffic, banks, matched] = composed
-        return composed
+        return self._composed(self.layers(address, banks, sender), traffic)[0]
 
-    def origins(self, address: str, banks: tuple[str, ...] = ()) -> tuple[tuple[str, str], ...]:
+    def origins(self, address: str, banks: tuple[str, ...] = (), sender: str = "") -> tuple[tuple[str, str], ...]:
         """Return each overlaid setting with the key that matched and the entry it stands in, or with its bank."""
-        found: dict[str, str] = {}
-        for key in self._matched(address):
-            for name, (_, origin) in self._overlays[key].items():
-                said = f"{key}, {origin}"
-                if name == _RULES and name in found:
-                    found[name] += f"; {said}"
-                found.setdefault(name, said)
-        for bank in reversed(banks):
-            for name, _ in self._banks[bank].settings:
-                if name == _RULES and name in found:
-                    found[name] += f"; {self._banks[bank].origin}"
-                    continue
-                found.setdefault(name, self._banks[bank].origin)
-        return tuple(found.items())
+        return origins(self.layers(address, banks, sender)[:-1])
 
-    def _matched(self, address: str) -> tuple[str, ...]:
-        """Return the keys of this address that an entry names, the closest first."""
+    def layers(self, address: str, banks: tuple[str, ...] = (), sender: str = "") -> tuple[Layer, ...]:
+        """Return everything that says something about a recipient, the closest first, ``[policy]`` last."""
+        is_local = self.is_local(address)
+        return (
+            *(layer for source in self._sources for layer in source.layers(address, sender=sender, is_local=is_local)),
+            *self._matched(address),
+            *(self._banks[name] for name in reversed(banks)),
+            self._base,
+        )
+
+    def close(self) -> None:
+        """Close the databases and directories."""
+        for source in self._sources:
+            source.close()
+
+    def _matched(self, address: str) -> Iterable[Layer]:
+        """Return what the entries say that name a key of this address, the closest first."""
         keys = match_keys(address, delimiter=self._delimiter) if self._overlays else ()
-        return tuple(key for key in keys if key in self._overlays)
+        return (layer for key in keys for layer in self._overlays.get(key, ()))
 
-    def _compose(self, matched: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...]) -> Policy:
-        overlaid: dict[str, Any] = {}
-        for name in banks:
-            overlaid.update(self._banks[name].settings)
-        base = replace(self._policy, **overlaid) if overlaid else self._policy
-        settings: dict[str, Any] = {}
-        for key in reversed(matched):
-            settings.update({name: value for name, (value, _) in self._overlays[key].items()})
-        if _RULES in settings:
-            settings[_RULES] = self._rules(matched, base)
-        policy = replace(base, **settings) if settings else base
-        return self._without_refusals(policy) if traffic is Traffic.LOCAL else policy
-
-    def _rules(self, matched: tuple[str, ...], base: Policy) -> tuple[str, ...]:
-        """Return all sets that hold for these keys, each once, where it is named first."""
-        named: list[str] = []
-        for key in matched:
-            value, _ = self._overlays[key].get(_RULES, ((), ""))
-            named += value if isinstance(value, tuple) else ()
-        return tuple(dict.fromkeys((*named, *base.banned_rules)))
+    def _compose(self, layers: tuple[Layer, ...], traffic: Traffic) -> tuple[Policy, Policy | None]:
+        policy, trial = composed(self._policy, layers)
+        if traffic is not Traffic.LOCAL:
+            return policy, trial
+        return self._without_refusals(policy), None if trial is None else self._without_refusals(trial)
 
     def _without_refusals(self, policy: Policy) -> Policy:
         """Return a policy that discards, and keeps, what it would refuse: there is no client to tell (D14).
@@ -151,15 +169,63 @@ class Policies:
         destinies: dict[str, Any] = dict.fromkeys(refused, Destiny.DISCARD)
         return replace(policy, discard_without_copy=lost, **destinies) if kept else policy
 
+    def _listed(self, layers: tuple[Layer, ...], sender: str, *, authors: Sequence[str]) -> Listed:
+        lists = self._sender_lists(layers)
+        rids = tuple(layer.rid for layer in layers if layer.rid is not None)
+        if not lists and not rids:
+            return NOT_LISTED
+        senders = senders_of(sender, authors, delimiter=self._delimiter)
+        return listed(senders, lists, self._entries(rids, [each.address for each in senders]))
 
-def _overlays(rules: Iterable[RecipientRule]) -> Mapping[str, Mapping[str, tuple[object, str]]]:
-    """Return what is said about each key, with the entry that says it; a later entry says it better."""
-    overlays: dict[str, dict[str, tuple[object, str]]] = {}
+    def _sender_lists(self, layers: tuple[Layer, ...]) -> tuple[SenderLists, ...]:
+        """Return the lists that these layers have, the closest first; those below a bank's own are out."""
+        asked = frozenset(_SENDER_LISTS)
+        found = []
+        for layer in layers:
+            lists = self._lists(layer, asked)
+            if lists is None:
+                continue
+            found.append(lists)
+            if layer.replaces:
+                asked -= dict(layer.settings).keys()
+        return tuple(found)
+
+    def _entries(self, rids: Sequence[int], senders: Sequence[str]) -> list[SenderEntry]:
+        """Return the rows of ``wblist``, the closest recipient's first, in each the highest priority."""
+        if not rids:
+            return []
+        entries = (entry for source in self._sources for entry in source.entries(rids, senders))
+        return sorted(entries, key=lambda entry: (rids.index(entry.rid), -entry.priority))
+
+
+def _overlays(rules: Iterable[RecipientRule]) -> Mapping[str, tuple[Layer, ...]]:
+    """Return what is said about each key, by the entries that say it; a later entry says it better."""
+    overlays: dict[str, tuple[Layer, ...]] = {}
     for rule in rules:
         for text in rule.match:
-            said = overlays.setdefault(canonical_match(text), {})
-            said.update({name: (value, rule.origin) for name, value in rule.settings})
+            key = canonical_match(text)
+            overlays[key] = (Layer(rule.settings, f"{key}, {rule.origin}"), *overlays.get(key, ()))
     return overlays
+
+
+def _sender_lists_of(policy: Policy) -> tuple[tuple[str, object], ...]:
+    """Return the lists of ``[policy]`` as settings: the only ones that are asked layer by layer."""
+    return tuple((name, value) for name in _SENDER_LISTS if (value := getattr(policy, name)))
+
+
+def _lists_of(layer: Layer, asked: frozenset[str]) -> SenderLists | None:
+    """Return those of the lists asked for that a layer has; None when it has none."""
+    said = {name: value for name, value in layer.settings if name in asked}
+    if not said:
+        return None
+    denied, allowed, points = (_in_force(said.get(name)) for name in _SENDER_LISTS)
+    return SenderLists(
+        Table((text, None) for text in denied), Table((text, None) for text in allowed), Table(points), layer.origin
+    )
+
+
+def _in_force(value: object) -> tuple[Any, ...]:
+    return value if isinstance(value, tuple) else ()
 
 
 def _refuses(rules: RuleSet) -> bool:

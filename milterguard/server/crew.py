@@ -124,6 +124,7 @@ class Crew:
                 settings=generation.settings,
                 make_guard=self._make_guard,
                 listening=listener.socket,
+                address=str(listener.spec),
                 control=control,
                 seats=self._seats,
                 seat=seat,

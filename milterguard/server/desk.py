@@ -28,10 +28,12 @@ class Abandonable(Protocol):
 class Desk:
     """Shared by the sessions of a worker; safe to use from all threads."""
 
-    def __init__(self, guard: Guard, server: Server, admission: Admission) -> None:
+    def __init__(self, guard: Guard, server: Server, admission: Admission, socket: str = "") -> None:
+        """``socket`` is the entry of ``server.listen`` that this worker is for."""
         self.guard = guard
         self.server = server
         self.admission = admission
+        self.socket = socket
         self.clerks = ThreadPoolExecutor(_CLERKS, "clerk", _unblock_signals)
         self.judges = ThreadPoolExecutor(server.max_messages, "judge", _unblock_signals)
         self._lock = threading.Lock()

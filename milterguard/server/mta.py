@@ -42,7 +42,7 @@ _STEPS = (
 )
 _MACROS = (
     (Milter.M_CONNECT, "j {daemon_name} {client_addr} {client_port} {client_name} {client_ptr}"),
-    (Milter.M_HELO, "{tls_version} {cipher}"),
+    (Milter.M_HELO, "{tls_version} {cipher} {cert_subject} {cert_issuer} {verify}"),
     (Milter.M_ENVFROM, "i {auth_type} {auth_authen}"),
     (Milter.M_ENVRCPT, "i"),
     (Milter.M_DATA, "i"),
@@ -92,7 +92,10 @@ class MtaSession(Milter.Base):
     def hello(self, hostname: str) -> int:
         def step() -> None:
             tls = " ".join(filter(None, (self._macro("{tls_version}"), self._macro("{cipher}"))))
-            self._session.helo(hostname or "", tls)
+            # Postfix names only verified certificates, sendmail all and then what came of it.
+            is_verified = self._macro("{verify}") in ("", "OK")
+            subject, issuer = (self._macro(name) if is_verified else "" for name in ("{cert_subject}", "{cert_issuer}"))
+            self._session.helo(hostname or "", tls, certificate=subject, issuer=issuer)
 
         return self._quietly(step, Milter.P_NR_HELO)
 
@@ -212,6 +215,7 @@ class MtaSession(Milter.Base):
             port=port or (int(given) if given.isdecimal() and len(given) <= 5 else 0),
             name=self._macro("{client_name}") or hostname or "",
             daemon=self._macro("{daemon_name}"),
+            socket=self._desk.socket,
         )
 
 

@@ -19,13 +19,15 @@ from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from milterguard.core import reply
+from milterguard.core.admit import refused_at_rcpt
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.mailbox import is_mailbox, unbracketed, without_route
 from milterguard.core.message import Field
-from milterguard.core.text import decoded
+from milterguard.core.text import decoded, printable
 from milterguard.core.verdict import Edit, Judged, Reply, Verdict
-from milterguard.guard import Job
+from milterguard.errors import StoreError
+from milterguard.job import Job
 from milterguard.server.desk import Desk
 from milterguard.server.spool import Spool, Trouble
 from milterguard.server.transaction import Transaction, envelope_of, held, unbegun
@@ -75,10 +77,10 @@ class Session:
         self.abort()
         self._client, self._mta = client, mta
 
-    def helo(self, name: str, tls: str) -> None:
+    def helo(self, name: str, tls: str, *, certificate: str = "", issuer: str = "") -> None:
         """Take the name; comes again after STARTTLS, and aborts what was begun (RFC 5321 section 4.1.4)."""
         self.abort()
-        self._client = replace(self._client, helo=name, tls=tls)
+        self._client = replace(self._client, helo=name, tls=tls, certificate=certificate, issuer=issuer)
 
     def mail(
         self, sender: bytes, parameters: Sequence[bytes], *, login: str = "", mechanism: str = "", queue_id: str = ""
@@ -110,6 +112,10 @@ class Session:
         traffic, judged = self._asked(lambda: self._judged(transaction, recipient, parameters))
         if isinstance(judged, Reply):
             return judged
+        refusal = refused_at_rcpt(judged, sender=transaction.sender, parameters=transaction.parameters, traffic=traffic)
+        if refusal is not None:
+            log.info("RCPT <%s> refused: %s", printable(judged.recipient.address, 320), refusal)
+            return refusal
         if transaction.judged and self._guard.wants_split(transaction.judged[0], judged, traffic):
             return reply.SPLIT
         transaction.traffic = traffic
@@ -219,7 +225,7 @@ class Session:
     def _judged(
         self, transaction: Transaction, recipient: bytes, parameters: Sequence[bytes]
     ) -> tuple[Traffic, Judged | Reply]:
-        traffic = self._guard.traffic(transaction.client)
+        traffic = self._guard.traffic(transaction.client, transaction.sender)
         path = unbracketed(recipient)
         address = without_route(decoded(path))
         # Mail that did not come by SMTP cannot be refused here: Postfix would try again every second (D14).
@@ -230,9 +236,17 @@ class Session:
                 return traffic, reply.NOT_A_MAILBOX
         if not transaction.judged:
             transaction.banks = self._guard.banks(transaction.client, transaction.sender, traffic)
-        return traffic, self._guard.judged(
-            address, parameters=_parameters(parameters), traffic=traffic, banks=transaction.banks
-        )
+        try:
+            return traffic, self._guard.judged(
+                address,
+                parameters=_parameters(parameters),
+                traffic=traffic,
+                banks=transaction.banks,
+                sender=transaction.sender,
+            )
+        except StoreError as error:
+            log.warning("RCPT <%s> deferred: %s", printable(address, 320), error)
+            return traffic, reply.NO_POLICY
 
     def _begin(self, transaction: Transaction) -> None:
         place = held(transaction)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.message import Field, Message
 from milterguard.core.verdict import Judged, Reply
-from milterguard.guard import Job
+from milterguard.job import Job
 from milterguard.server.admission import Place
 from milterguard.server.spool import Spool
 

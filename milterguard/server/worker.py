@@ -44,6 +44,8 @@ class Task:
     settings: Settings
     make_guard: Callable[[Settings], Guard]
     listening: socket.socket
+    address: str
+    """The entry of ``server.listen`` that it is for."""
     control: socket.socket
     seats: Seats
     seat: int
@@ -80,7 +82,7 @@ class Worker:
             max_messages=server.max_messages,
             max_messages_total=server.max_messages_total,
         )
-        self._desk = Desk(task.make_guard(task.settings), server, admission)
+        self._desk = Desk(task.make_guard(task.settings), server, admission, task.address)
         mta.register(self._desk)
         self._engine = engine.Engine(task.listening)
         self._wants_end = False

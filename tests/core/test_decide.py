@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milterguard.core.decide import agree, concerned, decide, grounds, is_settled, is_wanted, judge, spam_categories
+from milterguard.core.decide import agree, concerned, decide, grounds, is_settled, is_wanted, judge
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category, Finding
+from milterguard.core.levels import spam_categories
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import Decision, Judged
 from tests.core.build import CLEAN, ENCRYPTED, NO_CLAMD, VIRUS, judged, points

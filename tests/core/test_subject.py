@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milterguard.core.finding import Category
 from milterguard.core.message import Field
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import ChangeField, InsertField
@@ -36,7 +37,10 @@ def test_a_missing_subject_is_made() -> None:
 def test_the_subject_tag_of_the_heaviest_category_wins() -> None:
     """unchecked before blatant spam before spam before tagged."""
     policy = Policy(
-        spam_subject_tag1="[1] ", spam_subject_tag3="[3] ", spam_tag3_level=6.5, unchecked_subject_tag="[U] "
+        spam_subject_tag1="[1] ",
+        spam_subject_tag3="[3] ",
+        spam_tag3_level=6.5,
+        subject_tag=((Category.UNCHECKED, "[U] "),),
     )
     for findings, tag in (
         ((points(1.0),), "[1] "),
@@ -64,7 +68,7 @@ def test_placeholders_stand_for_what_they_say(tag: str, value: str) -> None:
 
 def test_placeholders_without_a_value_are_an_x() -> None:
     """No points, no level: something is written all the same."""
-    policy = Policy(unchecked_subject_tag="[_SCORE_/_REQD_ _YESNO_] ", spam_tag2_level=None)
+    policy = Policy(subject_tag=((Category.UNCHECKED, "[_SCORE_/_REQD_ _YESNO_] "),), spam_tag2_level=None)
     assert ChangeField("Subject", 1, "[x/x No] hello") in edits(ENCRYPTED, to=(judged(policy=policy),))
 
 

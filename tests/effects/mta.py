@@ -12,7 +12,8 @@ from milterguard.config.settings import Settings
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Envelope, Recipient
 from milterguard.core.message import Field
-from milterguard.guard import Guard, Rules
+from milterguard.guard import Guard
+from milterguard.job import Rules
 from milterguard.lookup.policies import Policies
 from milterguard.scan import Scan
 from milterguard.store.tokens import ReleaseGate

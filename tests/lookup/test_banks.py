@@ -66,7 +66,7 @@ def test_an_address_of_ipv4_is_itself_in_ipv6() -> None:
 def test_whatever_a_client_says_is_compared(address: str, helo: str, sender: str, traffic: Traffic) -> None:
     """Never an exception."""
     when = When(networks=(ip_network("::/0"),), helos=(".",), senders=("@.",))
-    assert Banks([Bank("A", when, ())]).chosen(Client(address, helo=helo), sender, traffic) in ((), ("A",))
+    assert Banks([Bank("A", when, ())]).chosen(Client(address, helo=helo), sender, traffic)[-1:] != ("B",)
 
 
 ALWAYS = When(traffics=tuple(Traffic))

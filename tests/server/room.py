@@ -14,7 +14,8 @@ from milterguard.core.message import Message
 from milterguard.core.policy import Policy
 from milterguard.core.report import Record
 from milterguard.core.verdict import Decision, Edit, Judged
-from milterguard.guard import Guard, Rules
+from milterguard.guard import Guard
+from milterguard.job import Rules
 from milterguard.scan import Checked, Scan
 from milterguard.server.admission import Admission, Seats
 from milterguard.server.desk import Desk
@@ -29,7 +30,13 @@ class Classes(Policies):
         self._mixed = mixed
 
     def judged(
-        self, address: str, *, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+        self,
+        address: str,
+        *,
+        parameters: tuple[str, ...],
+        traffic: Traffic,
+        banks: tuple[str, ...] = (),
+        sender: str = "",
     ) -> Judged:
         is_other = address.startswith("x")
         policy = Policy(spam_lover=is_other, banned_destiny=Destiny.DISCARD, mixed_recipients=self._mixed)

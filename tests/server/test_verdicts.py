@@ -183,7 +183,16 @@ def test_what_the_mta_says_of_the_client_reaches_the_record(tree: Tree) -> None:
         about = {"j": "mta.ours.example", "{daemon_name}": "smtpd", "{client_name}": "mx.sender.example"}
         mta.connect("unverified.example", "2001:db8::7", port=587, macros=about)
         mta.helo("first.example")
-        mta.helo("second.example", macros={"{tls_version}": "TLSv1.3", "{cipher}": "AES"})
+        mta.helo(
+            "second.example",
+            macros={
+                "{tls_version}": "TLSv1.3",
+                "{cipher}": "AES",
+                "{cert_subject}": "client.example",
+                "{cert_issuer}": "Issuer",
+                "{verify}": "OK",
+            },
+        )
         mta.mail("s@sender.example", "SIZE=5", macros={"{auth_type}": "PLAIN", "{auth_authen}": "user"})
         mta.rcpt("<user@ours.example>", "NOTIFY=NEVER")
         mta.data("4Client")
@@ -203,6 +212,9 @@ def test_what_the_mta_says_of_the_client_reaches_the_record(tree: Tree) -> None:
         "mechanism": "PLAIN",
         "tls": "TLSv1.3 AES",
         "daemon": "smtpd",
+        "socket": f"unix:{tree.path}",
+        "certificate": "client.example",
+        "issuer": "Issuer",
     }
 
 

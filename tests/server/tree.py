@@ -31,7 +31,8 @@ from milterguard.core.policy import Policy
 from milterguard.core.report import Record
 from milterguard.core.verdict import Decision, Judged
 from milterguard.errors import CheckTimeout, ConfigError
-from milterguard.guard import Guard, Rules
+from milterguard.guard import Guard
+from milterguard.job import Rules
 from milterguard.scan import Checked, Scan
 from tests.fakes.mta import Address, Mta
 
@@ -77,14 +78,25 @@ class Says:
 class Policies:
     """Everybody at ours.example is ours; ``lover@`` wants viruses; BANNED is discarded."""
 
-    def traffic(self, client: Client) -> Traffic:
+    def traffic(self, client: Client, sender: str = "") -> Traffic:
         return Traffic.INBOUND
 
     def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
         return ()
 
+    def with_authors(
+        self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
+    ) -> Judged:
+        return judged
+
     def judged(
-        self, address: str, *, parameters: tuple[str, ...], traffic: Traffic, banks: tuple[str, ...] = ()
+        self,
+        address: str,
+        *,
+        parameters: tuple[str, ...],
+        traffic: Traffic,
+        banks: tuple[str, ...] = (),
+        sender: str = "",
     ) -> Judged:
         if address.startswith("bug@"):
             raise RuntimeError("a bug in a lookup")
