@@ -20,7 +20,7 @@ from milterguard.checks.banned import BannedCheck
 from milterguard.checks.clamd import ClamdCheck
 from milterguard.checks.parts import PartsCheck
 from milterguard.checks.spamd import SpamdCheck
-from milterguard.config.settings import Checks, Headers, ScanParts, Settings
+from milterguard.config.settings import Checks, Headers, Observe, ScanParts, Settings
 from milterguard.config.socket import SocketSpec
 from milterguard.core.finding import Finding
 from milterguard.core.marks import Style
@@ -172,6 +172,8 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         deadline_seconds=settings.server.deadline_seconds,
         style=_style(settings.headers),
+        is_observing=settings.server.observe is not Observe.OFF,
+        is_marking=settings.server.observe is not Observe.SILENT,
     )
 
 

@@ -27,7 +27,7 @@ from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Content, Field, Message
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
-from milterguard.core.verdict import Decision, Judged, Reply, Verdict
+from milterguard.core.verdict import ChangeField, Decision, InsertField, Judged, RemoveField, Reply, Verdict
 from milterguard.doors import Gate, Keeper, PolicySource, Recorder
 from milterguard.errors import StoreError
 from milterguard.job import Job, Rules, class_of, of_all, policies_of
@@ -132,6 +132,8 @@ class Guard:
         scanned = self._scan.finish(job.running, lambda findings: is_settled(findings, job.judged))
         scanned = replace(scanned, findings=(*scanned.findings, *self._own_findings(job)))
         decision = decide(scanned.findings, job.judged, mixed=self._mixed(job))
+        if self.rules.is_observing:
+            return self._observed(job, decision, scanned)
         location = ""
         if decision.keep is not None:
             try:
@@ -217,6 +219,15 @@ class Guard:
             quarantined_as=location,
             skipped=scanned.skipped,
             tree=scanned.tree,
+        )
+
+    def _observed(self, job: Job, decision: Decision, scanned: Scanned) -> Verdict:
+        """Return a verdict that tells what was decided and lets the message pass to everybody."""
+        passing = replace(decision, answer=Destiny.PASS, removed=(), keep=None)
+        verdict = self._verdict(job, passing, scanned, location="")
+        edits = tuple(each for each in verdict.edits if isinstance(each, RemoveField | ChangeField | InsertField))
+        return replace(
+            verdict, decision=decision, edits=edits if self.rules.is_marking else (), reply=None, is_observed=True
         )
 
     def _own_findings(self, job: Job) -> tuple[Finding, ...]:

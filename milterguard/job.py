@@ -17,6 +17,10 @@ class Rules:
 
     deadline_seconds: float = 25.0
     style: marks.Style = field(default_factory=marks.Style)
+    is_observing: bool = False
+    """Every message passes, whatever was decided: nothing is kept, nobody is removed."""
+    is_marking: bool = True
+    """While observing: our fields are written all the same."""
 
 
 @dataclass(slots=True)

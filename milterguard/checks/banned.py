@@ -33,7 +33,9 @@ class BannedCheck:
     name = "banned"
 
     def __init__(self, settings: Settings) -> None:
-        self._sets = {each.name: each for each in settings.banned}
+        self._sets = {each.name: each.in_force() for each in settings.banned}
+        self._watched = {each.name: each for each in settings.banned if each.in_force() is not each}
+        """Sets with rules on trial, those among the others."""
         self._unknown: set[str] = set()
 
     def judge(self, message: Message, judged: Sequence[Judged], opened: Opened) -> tuple[Finding, ...]:
@@ -43,9 +45,17 @@ class BannedCheck:
         found: list[Finding] = []
         for names in _combinations(judged):
             sets = self._known(names)
-            bans = _once((each for each in inspection.answers(sets) if each.rule.action is Action.BAN), opened.tree)
+            answers = (*inspection.answers(sets), *self._on_trial(sets, opened.tree))
+            bans = _once((each for each in answers if each.rule.action is Action.BAN), opened.tree)
             found += [_finding(opened.tree, answer, rules=names, is_refusable=is_refusable) for answer in _some(bans)]
         return tuple(found)
+
+    def _on_trial(self, sets: Sequence[RuleSet], tree: Tree) -> Iterator[Answer]:
+        """Yield what rules on trial would say where they stand: after those before them, and before the others."""
+        if not any(each.name in self._watched for each in sets):
+            return
+        whole = [self._watched.get(each.name, each) for each in sets]
+        yield from (answer for answer in Inspection(tree).answers(whole) if answer.rule.is_on_trial)
 
     def _known(self, names: Iterable[str]) -> list[RuleSet]:
         """Return the sets of these names. As in amavis one that nobody defined bans nothing; that is logged once."""
@@ -97,4 +107,5 @@ def _finding(tree: Tree, answer: Answer, *, rules: tuple[str, ...], is_refusable
         rule=answer.rule.title,
         rules=rules,
         destiny=destiny,
+        is_on_trial=answer.rule.is_on_trial,
     )

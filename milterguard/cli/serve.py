@@ -2,6 +2,7 @@
 """``milterguard serve``: the filter itself."""
 
 import logging
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 import click
@@ -12,10 +13,19 @@ if TYPE_CHECKING:
     from milterguard.config.settings import Log, Settings
     from milterguard.guard import Guard
 
+log = logging.getLogger(__name__)
+
 
 @click.command("serve")
 @common_options
-def serve_command() -> int:
+@click.option(
+    "--observe",
+    type=click.Choice(["headers", "silent"]),
+    is_flag=False,
+    flag_value="headers",
+    help="Accept every message, whatever is found: with our fields, or unchanged. [server] observe says the same.",
+)
+def serve_command(observe: str | None) -> int:
     """Answer the MTA: run the filter in the foreground until SIGTERM.
 
     Opens every socket of [server] listen, starts the workers and replaces those that die. SIGHUP reads
@@ -26,6 +36,7 @@ def serve_command() -> int:
     Examples:
       milterguard serve
       milterguard serve --config ./milterguard.toml
+      milterguard serve --observe=silent
       MILTERGUARD_LOG_LEVEL=debug milterguard serve
 
     The MTA must be told where we are; for Postfix, in main.cf:
@@ -34,17 +45,28 @@ def serve_command() -> int:
       smtpd_milters = inet:127.0.0.1:8899
       milter_default_action = tempfail
     """
-    settings = loaded().settings
+    settings = _settings(observe)
 
     # Imported behind the settings: a wrong file shall be told of at once.
+    from milterguard.config.settings import Observe
     from milterguard.server.supervisor import serve
 
     _log_at_once(settings.log)
-    return serve(settings, reload=_reloaded, make_guard=_guard, taken_over=_taken_over)
+    if settings.server.observe is not Observe.OFF:
+        log.warning(
+            "observing: every message is accepted, whatever is found (server.observe = %s)", settings.server.observe
+        )
+    return serve(settings, reload=lambda: _settings(observe), make_guard=_guard, taken_over=_taken_over)
 
 
-def _reloaded() -> "Settings":
-    return loaded().settings
+def _settings(observe: str | None) -> "Settings":
+    """Return the settings of the files, and what the command line says about observing."""
+    from milterguard.config.settings import Observe
+
+    settings = loaded().settings
+    if observe is None:
+        return settings
+    return replace(settings, server=replace(settings.server, observe=Observe(observe)))
 
 
 def _taken_over(settings: "Settings") -> None:

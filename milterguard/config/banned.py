@@ -18,7 +18,7 @@ from milterguard.core.text import printable
 from milterguard.errors import ConfigError
 
 CONDITIONS = ("type", "extension", "name", "mime", "digest", "flag", "match", "path", "all")
-KEYS = ("title", *CONDITIONS, "action", "destiny")
+KEYS = ("title", *CONDITIONS, "action", "destiny", "shadow")
 _TITLE_LIMIT = 60
 _SET_NAME = re.compile(r"[A-Za-z0-9_-]{1,64}\Z")
 _DIGEST = re.compile(r"[0-9a-f]{64}\Z")
@@ -76,6 +76,8 @@ def _rule(table: Mapping[str, Any], *, file: str, name: str) -> Rule:
             raise ConfigError(file, f"{name}.{alone}", expected="no condition beside it", got=others)
     if given.get("destiny") is not None and given.get("action", Action.BAN) is not Action.BAN:
         raise ConfigError(file, f"{name}.destiny", expected="a rule that bans", got=f'action = "{given["action"]}"')
+    if given.get("shadow") and given.get("action", Action.BAN) is not Action.BAN:
+        raise ConfigError(file, f"{name}.shadow", expected="a rule that bans", got=f'action = "{given["action"]}"')
     return Rule(
         title=given.get("title", name.removeprefix("banned.")),
         types=given.get("type", frozenset()),
@@ -88,6 +90,7 @@ def _rule(table: Mapping[str, Any], *, file: str, name: str) -> Rule:
         path=given.get("path"),
         action=given.get("action", Action.BAN),
         destiny=given.get("destiny"),
+        is_on_trial=given.get("shadow", False),
     )
 
 
@@ -108,6 +111,12 @@ def _all(value: Any) -> bool:
     if value is not True:
         raise Mismatch("true, or no such key", described(value))
     return True
+
+
+def _bool(value: Any) -> bool:
+    if not isinstance(value, bool):
+        raise Mismatch("true or false", described(value))
+    return value
 
 
 def _strings(value: Any) -> tuple[str, ...]:
@@ -175,4 +184,5 @@ _READERS: Mapping[str, Callable[[Any], Any]] = {
     "all": _all,
     "action": _words(Action),
     "destiny": _words(Destiny),
+    "shadow": _bool,
 }

@@ -42,6 +42,14 @@ ON_FAILURE_VIRUS = OnFailure(local=Destiny.PASS)
 ON_FAILURE_SPAM = OnFailure(Destiny.PASS, Destiny.PASS, Destiny.PASS)
 
 
+class Observe(StrEnum):
+    """Whether verdicts are given, or mail is only watched."""
+
+    OFF = "off"
+    HEADERS = "headers"
+    SILENT = "silent"
+
+
 @dataclass(frozen=True, slots=True)
 class Server:
     """Processes, sockets and limits. Section ``[server]``."""
@@ -65,6 +73,11 @@ class Server:
     )
     max_messages_per_worker: int = setting(
         20000, "A worker is replaced by a fresh one after that many messages; 0: never.", minimum=0
+    )
+    observe: Observe = setting(
+        Observe.OFF,
+        "For the first week on a site: every message is scanned, judged and recorded, and every one is accepted, "
+        "whatever was found or failed. headers: with our fields; silent: unchanged. off: verdicts hold.",
     )
     deadline_seconds: float = setting(
         25.0,

@@ -84,6 +84,8 @@ class Rule:
     action: Action = Action.BAN
     destiny: Destiny | None = None
     """What becomes of the message; None: what the policy says."""
+    is_on_trial: bool = False
+    """``shadow = true``: its bans are told and nothing comes of them."""
 
     @property
     def needs_name(self) -> bool:
@@ -99,6 +101,11 @@ class RuleSet:
     rules: tuple[Rule, ...]
     origin: str = "default"
     """Where it was written."""
+
+    def in_force(self) -> "RuleSet":
+        """Return the set without the rules that are on trial: itself when there are none."""
+        rules = tuple(rule for rule in self.rules if not rule.is_on_trial)
+        return self if len(rules) == len(self.rules) else RuleSet(self.name, rules, self.origin)
 
     @cached_property
     def of_nodes(self) -> tuple[tuple[int, Rule], ...]:

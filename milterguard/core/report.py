@@ -60,7 +60,9 @@ def log_line(record: Record) -> str:
         f"({record.log_id}) {words}",
         _client_words(envelope),
         f"quarantine: {verdict.quarantined_as}" if verdict.quarantined_as else "",
-        f"removed: {_addresses(verdict.decision.removed)}" if verdict.decision.removed else "",
+        f"removed: {_addresses(verdict.removed)}" if verdict.removed else "",
+        f"observed: {verdict.decision.answer}" if verdict.is_observed else "",
+        _trial_words(verdict.decision.outcomes),
         f"released: {verdict.released}" if verdict.released else "",
         f"Queue-ID: {printable(envelope.queue_id, 40)}" if envelope.queue_id else "",
         f"Message-ID: {printable(record.message_id)}" if record.message_id else "",
@@ -74,7 +76,7 @@ def log_line(record: Record) -> str:
 
 def actions(record: Record) -> list[str]:
     """Return amavis' action words with their directions: ``RelayedTaggedInbound``, ``Quarantined``."""
-    removed = set(record.verdict.decision.removed)
+    removed = set(record.verdict.removed)
     words = [
         _action(record.answer, outcome, is_removed=outcome.address in removed)
         + direction(record.envelope.traffic, is_local=outcome.recipient.is_local)
@@ -138,6 +140,12 @@ def bank_path(envelope: Envelope) -> str:
     return "/".join(envelope.banks)
 
 
+def _trial_words(outcomes: Iterable[Outcome]) -> str:
+    """Return ``shadow: reject SPAM`` for what would have been by what is on trial; empty when nothing would."""
+    told = {f"{each.tried.destiny} {each.tried.category.name}" for each in outcomes if each.tried is not None}
+    return f"shadow: {', '.join(sorted(told))}" if told else ""
+
+
 def _addresses(addresses: Iterable[str], limit: int = 50) -> str:
     shown = list(addresses)
     words = [f"<{printable(address, _ADDRESS_LIMIT)}>" for address in shown[:limit]]
@@ -164,7 +172,8 @@ def as_json(record: Record) -> dict[str, Any]:
         "login": envelope.client.login,
         "sender": envelope.sender,
         "recipients": [recipient.address for recipient in envelope.recipients],
-        "removed": list(verdict.decision.removed),
+        "removed": list(verdict.removed),
+        "observed": verdict.decision.answer.value if verdict.is_observed else "",
         "quarantine": verdict.quarantined_as,
         "released": verdict.released,
         "score": max((each.score for each in verdict.decision.outcomes if each.score is not None), default=None),

@@ -169,7 +169,14 @@ class Verdict:
     """The message's parts, where it was taken apart."""
     released: str = ""
     """Id of the quarantined message that this one gives back; empty for all other mail."""
+    is_observed: bool = False
+    """The decision is told and has no effect: the message passes (``server.observe``)."""
 
     @property
     def answer(self) -> Destiny:
-        return self.decision.answer
+        return Destiny.PASS if self.is_observed else self.decision.answer
+
+    @property
+    def removed(self) -> tuple[str, ...]:
+        """Recipients who are taken from the message."""
+        return () if self.is_observed else self.decision.removed

@@ -19,12 +19,14 @@ from typing import Any
 import Milter
 import milter
 
+from milterguard.config.settings import Observe
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client
 from milterguard.core.reply import FAILED
 from milterguard.core.text import REPLY_LIMIT, ascii_printable
 from milterguard.core.verdict import ChangeField, Edit, InsertField, RemoveField, RemoveRecipient, Reply
 from milterguard.server.desk import Desk
+from milterguard.server.observer import Observer
 from milterguard.server.session import Session
 
 log = logging.getLogger(__name__)
@@ -62,7 +64,7 @@ class MtaSession(Milter.Base):
 
     def __init__(self, desk: Desk) -> None:
         self._desk = desk
-        self._session = Session(desk)
+        self._session = Session(desk) if desk.server.observe is Observe.OFF else Observer(desk)
         desk.opened(self)
 
     def negotiate(self, options: list[int]) -> int:
@@ -136,7 +138,7 @@ class MtaSession(Milter.Base):
             return int(_RETURNS[answer.destiny])
         except Exception:
             log.exception("the end of a message failed")
-            return int(Milter.TEMPFAIL)
+            return int(Milter.TEMPFAIL if self._desk.server.observe is Observe.OFF else Milter.CONTINUE)
 
     def abort(self) -> int:
         self._session.abort()
@@ -185,7 +187,7 @@ class MtaSession(Milter.Base):
             refusal = step()
         except Exception:
             log.exception("a step of the milter protocol failed")
-            refusal = FAILED
+            refusal = FAILED if self._desk.server.observe is Observe.OFF else None
         if refusal is None:
             return int(Milter.CONTINUE)
         self._say(refusal)

@@ -112,15 +112,11 @@ class Session:
         traffic, judged = self._asked(lambda: self._judged(transaction, recipient, parameters))
         if isinstance(judged, Reply):
             return judged
-        refusal = refused_at_rcpt(judged, sender=transaction.sender, parameters=transaction.parameters, traffic=traffic)
-        if refusal is not None:
-            log.info("RCPT <%s> refused: %s", printable(judged.recipient.address, 320), refusal)
-            return refusal
-        if transaction.judged and self._guard.wants_split(transaction.judged[0], judged, traffic):
-            return reply.SPLIT
-        transaction.traffic = traffic
-        transaction.judged.append(judged)
-        return None
+        refusal = self._refusal(transaction, judged, traffic)
+        if refusal is None:
+            transaction.traffic = traffic
+            transaction.judged.append(judged)
+        return refusal
 
     def data(self, queue_id: str) -> Reply | None:
         """Take the queue id, which Postfix knows only now; return what is wrong already."""
@@ -219,6 +215,15 @@ class Session:
             job = transaction.job
         if job is not None:
             self._guard.abandon(job)
+
+    def _refusal(self, transaction: Transaction, judged: Judged, traffic: Traffic) -> Reply | None:
+        """Return why a recipient cannot be one of this message's; None when he can."""
+        refusal = refused_at_rcpt(judged, sender=transaction.sender, parameters=transaction.parameters, traffic=traffic)
+        if refusal is not None:
+            log.info("RCPT <%s> refused: %s", printable(judged.recipient.address, 320), refusal)
+            return refusal
+        is_split = transaction.judged and self._guard.wants_split(transaction.judged[0], judged, traffic)
+        return reply.SPLIT if is_split else None
 
     # --- in threads of ours ------------------------------------------------------------------
 

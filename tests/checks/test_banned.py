@@ -135,3 +135,27 @@ def test_a_document_is_no_archive(kinds: tuple[str, ...], is_banned: bool) -> No
     tree = (Part("1"), Part("1/1", parent=0, names=("r.bin",), kinds=kinds), Part("1/1/1", parent=1, names=("x",)))
     strict = judged(policy=Policy(banned_rules=("NO_ARCHIVES",)))
     assert bool(found(strict, opened=Opened(tree))) == is_banned
+
+
+ON_TRIAL = (
+    Rule("watched", extensions=frozenset({"exe"}), destiny=Destiny.DISCARD, is_on_trial=True),
+    Rule("in force", extensions=frozenset({"exe"})),
+)
+WATCHING = judged("watching@example.com", policy=Policy(banned_rules=("MINE",)))
+
+
+def test_a_rule_on_trial_is_told_beside_the_one_in_force() -> None:
+    """It stands before it, and what becomes of the message is what it would be without it."""
+    findings = found(WATCHING, rules=ON_TRIAL)
+    assert [(each.rule, each.is_on_trial) for each in findings] == [("in force", False), ("watched", True)]
+    outcome = judge(findings, WATCHING)
+    assert (outcome.destiny, outcome.tried and outcome.tried.destiny) == (Destiny.REJECT, None)
+
+
+def test_a_rule_on_trial_alone_has_no_effect() -> None:
+    """The message passes as clean, and what would have become of it is told."""
+    findings = found(WATCHING, rules=ON_TRIAL[:1])
+    outcome = judge(findings, WATCHING)
+    assert (outcome.destiny, outcome.category) == (Destiny.PASS, Category.CLEAN)
+    assert outcome.tried is not None
+    assert (outcome.tried.destiny, outcome.tried.blocking) == (Destiny.DISCARD, Category.BANNED)

@@ -95,6 +95,8 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         ("[[banned.X]]\nall = true\ndestiny = 'bounce'", "banned.X[1].destiny", '"reject"'),
         ("[[banned.X]]\nall = true\naction = 'allow'\ndestiny = 'pass'", "banned.X[1].destiny", "a rule that bans"),
         ("[[banned.X]]\nall = true\n[[banned.X]]\n", "banned.X[2]", "a rule without condition"),
+        ("[[banned.X]]\nall = true\nshadow = 1", "banned.X[1].shadow", "true or false, found 1"),
+        ("[[banned.X]]\nall = true\naction = 'allow'\nshadow = true", "banned.X[1].shadow", "a rule that bans"),
         ("[banned.X]\nall = true", "banned.X", "[[banned.X]], in double brackets"),
         ("[[banned]]\nall = true", "banned", "[[banned.NAME]], in double brackets"),
         ("[[banned.'a b']]\nall = true", "banned.a b", "a name of letters, digits, _ and -"),
@@ -121,6 +123,14 @@ def test_a_slip_is_told(tmp_path: Path, text: str, key: str, message: str) -> No
     assert error.value.file == str(tmp_path / "milterguard.toml")
     assert error.value.key == key
     assert message in str(error.value)
+
+
+def test_a_rule_may_be_on_trial(tmp_path: Path) -> None:
+    """It is left out of the rules in force."""
+    text = "[[banned.MINE]]\nextension = 'exe'\nshadow = true\n[[banned.MINE]]\nextension = 'com'\nshadow = false\n"
+    mine = sets(tmp_path, text)["MINE"]
+    assert [rule.is_on_trial for rule in mine.rules] == [True, False]
+    assert [rule.extensions for rule in mine.in_force().rules] == [{"com"}]
 
 
 def test_a_set_of_a_later_file_replaces_one_of_the_same_name(tmp_path: Path) -> None:

@@ -22,7 +22,7 @@ from pathlib import Path
 from typing import Any
 
 from milterguard.checks.base import Budget, Inside
-from milterguard.config.settings import OnFailure, Server, Settings
+from milterguard.config.settings import Observe, OnFailure, Server, Settings
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Category, Finding
@@ -121,6 +121,8 @@ class Lines:
         facts = {
             "queue_id": record.envelope.queue_id,
             "answer": record.answer.value,
+            "decided": record.verdict.decision.answer.value,
+            "is_observed": record.verdict.is_observed,
             "reply": record.reply,
             "size": record.size,
             "sender": record.envelope.sender,
@@ -137,7 +139,11 @@ def make_guard(server: Server, records: str = "") -> Guard:
     """Return the real Guard with our check, and room for as many as are admitted."""
     checked = Checked(Says(), OnFailure())
     scan = Scan((checked,), threads=server.max_messages + 8)
-    rules = Rules(deadline_seconds=server.deadline_seconds)
+    rules = Rules(
+        deadline_seconds=server.deadline_seconds,
+        is_observing=server.observe is not Observe.OFF,
+        is_marking=server.observe is not Observe.SILENT,
+    )
     return Guard(Policies(), scan, keeper=NoKeeper(), recorders=(Lines(records),), rules=rules)
 
 
@@ -254,6 +260,7 @@ def _settings(path: Path) -> Settings:
     try:
         values = json.loads(path.read_text())
         values["listen"] = tuple(values["listen"])
+        values["observe"] = Observe(values.get("observe", "off"))
         return Settings(server=Server(**values))
     except (ValueError, TypeError) as error:
         raise ConfigError(str(path), "", expected="settings", got=str(error)) from error
