@@ -31,6 +31,7 @@ from milterguard.core.verdict import ChangeField, Decision, InsertField, Judged,
 from milterguard.doors import Gate, Keeper, PolicySource, Recorder
 from milterguard.errors import StoreError
 from milterguard.job import Job, Rules, class_of, of_all, policies_of
+from milterguard.relay import RelayWarning, is_open_relay
 from milterguard.released import fits, recognised
 from milterguard.scan import Scan, Scanned
 
@@ -63,6 +64,7 @@ class Guard:
         self._gate = gate
         self._closing = tuple(closing)
         self._count = itertools.count(1)
+        self._relay_warning = RelayWarning()
 
     def traffic(self, client: Client, sender: str = "") -> Traffic:
         return self._policies.traffic(client, sender)
@@ -143,6 +145,10 @@ class Guard:
                 return self._not_stored(job, decision, scanned)
         return self._verdict(job, decision, scanned, location=location)
 
+    def also_record(self, recorder: Recorder) -> None:
+        """Hand records to this one too. Before the first message."""
+        self._recorders = (*self._recorders, recorder)
+
     def abandon(self, job: Job) -> None:
         """Stop what still runs: the session is gone, or the deadline over. Idempotent."""
         if job.running is not None:
@@ -167,6 +173,8 @@ class Guard:
         )
         for recorder in self._recorders:
             recorder.submit(record)
+        if is_open_relay(message.envelope):
+            self._relay_warning.say(message.log_id, message.envelope.client.address)
 
     def unchecked(self, job: Job, detail: str) -> Verdict:
         """Return the verdict for a message whose own was never reached: 451, and why."""

@@ -27,7 +27,7 @@ FACILITIES = (
     *(f"local{number}" for number in range(8)),
 )
 _TCP_OR_UNIX = (SocketKind.INET, SocketKind.INET6, SocketKind.UNIX)
-_PATHS = ("server.spool_directory", "checks.spamd.tls_ca_file")
+_PATHS = ("server.spool_directory", "checks.spamd.tls_ca_file", "metrics.file")
 _ALERT_NAME = re.compile(r"X-[A-Za-z0-9-]{1,68}\Z", re.IGNORECASE)
 _OTHER_NAMES = re.compile(r"X-(?:Spam-.*|Virus-Scanned|Quarantine-ID)\Z", re.IGNORECASE)
 """Fields that mean something else; each that arrives with the name of the alert is removed."""

@@ -340,6 +340,18 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
+class Metrics:
+    """Counters for Prometheus. Section ``[metrics]``."""
+
+    file: str = setting(
+        "",
+        "Counters are written to this file, such as /var/lib/prometheus/node-exporter/milterguard.prom for the "
+        "textfile collector of node_exporter; empty: not at all.",
+    )
+    seconds: float = setting(15.0, "The file is written anew this often.", minimum=1, maximum=3600)
+
+
+@dataclass(frozen=True, slots=True)
 class RecipientRule:
     """What holds for one recipient, domain or list of them: an entry of ``[[recipient]]``."""
 
@@ -363,6 +375,7 @@ class Settings:
     quarantine: Quarantine = field(default_factory=Quarantine)
     release: Release = field(default_factory=Release)
     log: Log = field(default_factory=Log)
+    metrics: Metrics = field(default_factory=Metrics)
     policy: Policy = field(default_factory=Policy)
     on_trial: tuple[tuple[str, object], ...] = ()
     """Policy keys and values that ``[policy]`` has on trial (``shadow = true``)."""

@@ -78,7 +78,7 @@ def actions(record: Record) -> list[str]:
     """Return amavis' action words with their directions: ``RelayedTaggedInbound``, ``Quarantined``."""
     removed = set(record.verdict.removed)
     words = [
-        _action(record.answer, outcome, is_removed=outcome.address in removed)
+        recipient_action(record.answer, outcome, is_removed=outcome.address in removed)
         + direction(record.envelope.traffic, is_local=outcome.recipient.is_local)
         for outcome in record.verdict.decision.outcomes
     ]
@@ -87,7 +87,8 @@ def actions(record: Record) -> list[str]:
     return list(dict.fromkeys(words))
 
 
-def _action(answer: Destiny, outcome: Outcome, *, is_removed: bool) -> str:
+def recipient_action(answer: Destiny, outcome: Outcome, *, is_removed: bool) -> str:
+    """Return amavis' word for what became of a message for one recipient."""
     if is_removed:
         return "Discarded"
     if answer is Destiny.PASS:

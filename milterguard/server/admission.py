@@ -9,7 +9,7 @@ waits in a queue: the client is told 451 4.3.2 and comes again.
 import mmap
 import threading
 
-_SEATS = 512
+SEATS = 512
 _OCTETS = 4
 
 
@@ -19,7 +19,7 @@ class Seats:
     A process writes only its own counter, so no lock is needed between processes.
     """
 
-    def __init__(self, number: int = _SEATS) -> None:
+    def __init__(self, number: int = SEATS) -> None:
         self._memory = mmap.mmap(-1, number * _OCTETS)
         self._counts = memoryview(self._memory).cast("I")
         self._free = set(range(number))

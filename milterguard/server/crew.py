@@ -13,11 +13,13 @@ import time
 from collections.abc import Callable, Iterable, Iterator
 
 from milterguard.config.settings import Settings
+from milterguard.core.series import SERIES
 from milterguard.guard import Guard
-from milterguard.server.admission import Seats
+from milterguard.server.admission import SEATS, Seats
 from milterguard.server.child import Child, State, fork
 from milterguard.server.generation import Generation, Pace
 from milterguard.server.listen import Listener
+from milterguard.server.tally import Tally
 from milterguard.server.worker import READY, RECYCLE, Task, work
 
 log = logging.getLogger(__name__)
@@ -40,6 +42,7 @@ class Crew:
         self._selector = selector
         self._foreign_sockets = foreign_sockets
         self._seats = Seats()
+        self._tally = Tally(SEATS, len(SERIES))
         self._children: list[Child] = []
 
     def __bool__(self) -> bool:
@@ -74,6 +77,10 @@ class Crew:
         for child in self._of(generation):
             child.drain()
             child.kill()
+
+    def totals(self) -> list[float]:
+        """Return what all workers have counted since the start."""
+        return self._tally.totals()
 
     def kill_all(self) -> None:
         for child in self._children:
@@ -119,6 +126,8 @@ class Crew:
             generation.pause(listener, self._pace)
             return
 
+        row = self._tally.take(seat)
+
         def run(control: socket.socket) -> int:
             task = Task(
                 settings=generation.settings,
@@ -128,6 +137,7 @@ class Crew:
                 control=control,
                 seats=self._seats,
                 seat=seat,
+                row=row,
                 alive_seconds=self._pace.alive,
             )
             return work(task)
@@ -138,6 +148,7 @@ class Crew:
         except OSError:
             log.exception("a worker process could not be started")
             self._seats.give_back(seat)
+            self._tally.give_back(seat)
             generation.pause(listener, self._pace)
             return
         child = Child(pid, control, generation=generation, listener=listener, seat=seat, replaces=replaces)
@@ -167,6 +178,7 @@ class Crew:
             self._selector.unregister(child.control)
         child.control.close()
         self._seats.give_back(child.seat)
+        self._tally.give_back(child.seat)
         self._children.remove(child)
         if child.replaces is not None:
             child.replaces.has_successor = False

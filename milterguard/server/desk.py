@@ -13,10 +13,23 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Protocol
 
 from milterguard.config.settings import Server
+from milterguard.core import reply
+from milterguard.core.series import place_of
+from milterguard.core.verdict import Reply
 from milterguard.guard import Guard
 from milterguard.server.admission import Admission
+from milterguard.server.tally import Row
 
 _CLERKS = 8
+_REASONS = {
+    reply.DENIED_SENDER: "sender",
+    reply.DENIED_RECIPIENT: "recipient",
+    reply.TOO_BIG: "size",
+    reply.SPLIT: "split",
+    reply.NO_POLICY: "lookup",
+    reply.NOT_UTF8: "address",
+    reply.NOT_A_MAILBOX: "address",
+}
 
 
 class Abandonable(Protocol):
@@ -28,12 +41,15 @@ class Abandonable(Protocol):
 class Desk:
     """Shared by the sessions of a worker; safe to use from all threads."""
 
-    def __init__(self, guard: Guard, server: Server, admission: Admission, socket: str = "") -> None:
-        """``socket`` is the entry of ``server.listen`` that this worker is for."""
+    def __init__(
+        self, guard: Guard, server: Server, admission: Admission, *, socket: str = "", row: Row | None = None
+    ) -> None:
+        """``socket`` is the entry of ``server.listen`` that this worker is for, ``row`` its counters."""
         self.guard = guard
         self.server = server
         self.admission = admission
         self.socket = socket
+        self._row = row
         self.clerks = ThreadPoolExecutor(_CLERKS, "clerk", _unblock_signals)
         self.judges = ThreadPoolExecutor(server.max_messages, "judge", _unblock_signals)
         self._lock = threading.Lock()
@@ -62,6 +78,11 @@ class Desk:
     def count_message(self) -> None:
         with self._lock:
             self._messages += 1
+
+    def count_refusal(self, refusal: Reply) -> None:
+        """Count a recipient who was refused or deferred at RCPT."""
+        if self._row is not None:
+            self._row.add([(place_of("refused_recipients", reason=_REASONS.get(refusal, "other")), 1)])
 
     def abandon_all(self) -> None:
         """Stop the checks of all messages: the process is about to end, the MTA will say 451."""

@@ -110,13 +110,14 @@ class Session:
         if transaction.refusal is not None:
             return transaction.refusal
         traffic, judged = self._asked(lambda: self._judged(transaction, recipient, parameters))
-        if isinstance(judged, Reply):
-            return judged
-        refusal = self._refusal(transaction, judged, traffic)
-        if refusal is None:
-            transaction.traffic = traffic
-            transaction.judged.append(judged)
-        return refusal
+        refusal = judged if isinstance(judged, Reply) else self._refusal(transaction, judged, traffic)
+        if refusal is not None:
+            self._desk.count_refusal(refusal)
+            return refusal
+        assert isinstance(judged, Judged)
+        transaction.traffic = traffic
+        transaction.judged.append(judged)
+        return None
 
     def data(self, queue_id: str) -> Reply | None:
         """Take the queue id, which Postfix knows only now; return what is wrong already."""

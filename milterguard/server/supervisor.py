@@ -28,6 +28,7 @@ from milterguard.server import listen
 from milterguard.server.crew import Crew
 from milterguard.server.generation import Generation, Pace
 from milterguard.server.listen import Listener
+from milterguard.server.metrics import Exposition
 from milterguard.server.notify import Notifier
 from milterguard.server.privilege import check_readable, drop_privileges
 from milterguard.server.worker import EX_SOFTWARE
@@ -77,6 +78,7 @@ class Supervisor:
         self._notifier = Notifier()
         self._selector = selectors.DefaultSelector()
         self._crew = Crew(make_guard, pace=pace, selector=self._selector, foreign_sockets=self._foreign_sockets)
+        self._exposition = Exposition()
         self._wakeup: tuple[socket.socket, ...] = ()
         self._current: Generation | None = None
         self._coming: Generation | None = None
@@ -121,6 +123,7 @@ class Supervisor:
         elif time.monotonic() > self._stop_by:
             self._crew.kill_all()
         self._crew.kill_silent()
+        self._exposition.turn(self._settings.metrics, self._crew.totals)
         self._feed_watchdog()
 
     def _patience(self) -> float:

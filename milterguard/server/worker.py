@@ -22,6 +22,7 @@ from dataclasses import dataclass
 from milterguard.config.settings import Settings
 from milterguard.guard import Guard
 from milterguard.server.admission import Admission, Seats
+from milterguard.server.tally import Row
 
 log = logging.getLogger(__name__)
 
@@ -49,6 +50,7 @@ class Task:
     control: socket.socket
     seats: Seats
     seat: int
+    row: Row
     alive_seconds: float
 
 
@@ -70,6 +72,7 @@ class Worker:
         # Only here: the supervisor never loads libmilter.
         from milterguard.server import engine, mta
         from milterguard.server.desk import Desk
+        from milterguard.server.metrics import Counter
 
         engine.check_python()
         server = task.settings.server
@@ -82,7 +85,9 @@ class Worker:
             max_messages=server.max_messages,
             max_messages_total=server.max_messages_total,
         )
-        self._desk = Desk(task.make_guard(task.settings), server, admission, task.address)
+        guard = task.make_guard(task.settings)
+        guard.also_record(Counter(task.row))
+        self._desk = Desk(guard, server, admission, socket=task.address, row=task.row)
         mta.register(self._desk)
         self._engine = engine.Engine(task.listening)
         self._wants_end = False

@@ -7,6 +7,8 @@ from collections.abc import Iterator
 import pytest
 
 from tests.daemons import Milterguard, private_folder
+from tests.daemons.toml import Table
+from tests.fakes.mta import Mail, Mta
 
 
 @pytest.fixture
@@ -30,3 +32,16 @@ def test_settings_that_hold_change_the_log(milterguard: Milterguard) -> None:
     milterguard.reload()
     objects = [json.loads(line) for line in milterguard.log().splitlines() if line.startswith("{")]
     assert "reloaded" in str(objects[0])
+
+
+def test_observing_lasts_through_a_reload() -> None:
+    """The command line holds, whatever the file says: with no scanner there, mail passes and is not touched."""
+    nobody: Table = {"checks": {"clamd": {"enabled": True, "sockets": ["unix:/nowhere"]}}}
+    with private_folder() as folder, Milterguard(folder, settings=nobody, options=("--observe=silent",)) as running:
+        for _ in range(2):
+            with Mta(running.socket.removeprefix("unix:")).greet() as mta:
+                ending = mta.message(Mail())
+            assert (ending.is_accepted, ending.changes) == (True, ())
+            running.write_settings({"server": {"observe": "off"}})
+            running.reload()
+        assert "observing: every message is accepted" in running.log()

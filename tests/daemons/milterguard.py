@@ -39,10 +39,12 @@ class Milterguard(Daemon):
         listen: str = "",
         settings: toml.Table | None = None,
         environment: Mapping[str, str] | None = None,
+        options: tuple[str, ...] = (),
     ) -> None:
         """Addresses are in our words; a scanner without address is switched off.
 
         :param listen: default: a unix socket in ``folder``.
+        :param options: of ``serve``.
         :param settings: laid over ours, as nested tables: ``{"policy": {"spam_destiny": "pass"}}``.
         """
         super().__init__("milterguard", folder)
@@ -51,6 +53,7 @@ class Milterguard(Daemon):
         self.quarantine = folder / "quarantine"
         self.settings = toml.merged(self._own_settings(clamd=clamd, spamd=spamd, release=release), settings or {})
         self._environment = environment or {}
+        self._options = options
         self._notified: list[str] = []
         self._notify: socket.socket | None = None
 
@@ -66,7 +69,7 @@ class Milterguard(Daemon):
 
     def command(self) -> list[str]:
         program = "tests.daemons.traced" if IS_COVERED in os.environ else "milterguard"
-        return [sys.executable, "-m", program, "serve", "--config", str(self.configuration)]
+        return [sys.executable, "-m", program, "serve", "--config", str(self.configuration), *self._options]
 
     def environment(self) -> Mapping[str, str]:
         return {
