@@ -82,10 +82,8 @@ def _rule_rows(settings: "Settings") -> "Iterator[Row]":
     from milterguard.unpack.known import KNOWN
 
     named = {*settings.policy.banned_rules}
-    for rule in settings.recipients:
-        named |= {
-            name for key, names in rule.settings if key == "banned_rules" and isinstance(names, tuple) for name in names
-        }
+    for said in (settings.on_trial, *(each.settings for each in (*settings.recipients, *settings.banks))):
+        named |= _named_sets(dict(said).get("banned_rules"))
     ours = {each.name.lower(): each.name for each in shipped()}
     for each in settings.banned:
         if each in shipped():
@@ -100,6 +98,13 @@ def _rule_rows(settings: "Settings") -> "Iterator[Row]":
         if unknown:
             advice = "milterguard scan shows the short types of what is in a message, with a dot before them"
             yield Row(subject, State.WARNING, f"no part is ever of type {', '.join(unknown)}", advice)
+
+
+def _named_sets(value: object) -> set[str]:
+    from milterguard.core.policy import OnTrial
+
+    names = value.value if isinstance(value, OnTrial) else value
+    return set(names) if isinstance(names, tuple) else set()
 
 
 def _print(rows: "list[Row]") -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``milterguard policy``: what holds for whom, and which words of the configuration say so."""
 
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -11,9 +12,10 @@ from milterguard.cli.who import DEFAULT_CLIENT, checked_recipient, client_addres
 
 if TYPE_CHECKING:
     from milterguard.config.load import Loaded
-    from milterguard.core.envelope import Traffic
-    from milterguard.lookup.policies import Policies
+    from milterguard.core.policy import Policy
+    from milterguard.core.verdict import Judged
 
+_SHADOW = " (shadow)"
 _NEVER_REFUSED = "mail that did not come by SMTP is never refused"
 
 
@@ -37,6 +39,9 @@ def policy_command() -> None:
 @click.option("--from", "sender", default="", metavar="ADDR", help="Envelope sender.  [default: the null sender]")
 @click.option("--helo", default="client.invalid", show_default=True, metavar="NAME", help="What the client said.")
 @click.option("--daemon", default="", metavar="NAME", help="Name of the MTA's listener (daemon_name).")
+@click.option("--socket", default="", metavar="SOCKET", help="Which of our sockets the MTA comes to (server.listen).")
+@click.option("--certificate", default="", metavar="NAME", help="Subject of the client's verified certificate.")
+@click.option("--issuer", default="", metavar="NAME", help="Who signed it.")
 @click.option("--tls", is_flag=True, help="The connection is encrypted.")
 @click.option("--sendmail", is_flag=True, help="The message does not come by SMTP, but from sendmail(1).")
 @click.option("--changed", is_flag=True, help="Only what is not at its default.")
@@ -49,6 +54,9 @@ def show_command(
     sender: str,
     helo: str,
     daemon: str,
+    socket: str,
+    certificate: str,
+    issuer: str,
     tls: bool,
     sendmail: bool,
     changed: bool,
@@ -66,7 +74,7 @@ def show_command(
       milterguard policy show abuse@example.com --changed
       milterguard policy show user@example.com --client 10.1.2.3 --json
     """
-    from milterguard.core.envelope import Client
+    from milterguard.core.envelope import Client, Traffic
     from milterguard.lookup.policies import Policies
 
     checked_recipient(recipient, hint="RECIPIENT")
@@ -80,39 +88,46 @@ def show_command(
         helo=helo,
         login=login,
         mechanism=mechanism,
-        tls="TLS" if tls else "",
+        tls="TLS" if tls or certificate else "",
         daemon=daemon,
+        socket=socket,
+        certificate=certificate,
+        issuer=issuer,
     )
     traffic = policies.traffic(who, sender)
     banks = policies.banks(who, sender, traffic)
-    rows = _rows(found, policies, recipient=recipient, traffic=traffic, banks=banks)
-    told = [row for row in rows if not (changed and row["origin"] == "default")]
+    judged = policies.judged(recipient, (), traffic, banks, sender)
+    by_smtp = policies.policy(recipient, Traffic.INBOUND, banks, sender)
+    rows = list(_rows(found, judged, by_smtp))
+    told = [row for row in rows if not (changed and row["origin"] == "default" and "shadow" not in row)]
     if as_json:
         show.as_json(told)
         return
-    whose = "ours" if policies.is_local(recipient) else "elsewhere, by local.domains"
+    whose = "ours" if judged.recipient.is_local else "elsewhere, by local.domains"
     show.say(f"{recipient}: {whose}; mail is {traffic.value}" + (f"; bank {'/'.join(banks)}" if banks else ""))
     show.say()
-    show.table(["Setting", "Value", "Origin"], [[row["key"], row["value"], row["origin"]] for row in told])
+    show.table(["Setting", "Value", "Origin"], [[row["key"], _value(row), row["origin"]] for row in told])
 
 
-def _rows(
-    found: "Loaded", policies: "Policies", *, recipient: str, traffic: "Traffic", banks: tuple[str, ...]
-) -> list[dict[str, Any]]:
-    """Return key, value and origin of each policy setting."""
+def _value(row: dict[str, Any]) -> str:
+    return f"{row['value']} (on trial: {row['shadow']}, {row['shadow_origin']})" if "shadow" in row else row["value"]
+
+
+def _rows(found: "Loaded", judged: "Judged", by_smtp: "Policy") -> Iterator[dict[str, Any]]:
+    """Yield key, value and origin of each policy setting, and the value that is on trial."""
     from milterguard.config.sample import shown
     from milterguard.config.schema import entries
-    from milterguard.core.envelope import Traffic
 
-    policy = policies.policy(recipient, traffic, banks)
-    by_smtp = policies.policy(recipient, Traffic.INBOUND, banks)
-    overlaid = dict(policies.origins(recipient, banks))
-    rows = []
+    overlaid = dict(judged.origins)
     for entry in (each for each in entries().values() if each.section == "policy"):
-        key = entry.key
-        value = getattr(policy, key)
-        origin = overlaid.get(key) or found.origins[entry.name]
-        if value != getattr(by_smtp, key):
-            origin = f"{_NEVER_REFUSED}; by SMTP {shown(entry, getattr(by_smtp, key))}, {origin}"
-        rows.append({"key": key, "value": shown(entry, value), "origin": origin})
-    return rows
+        value, refusing = (getattr(policy, entry.key) for policy in (judged.policy, by_smtp))
+        origin = overlaid.get(entry.key) or found.origins[entry.name]
+        if value != refusing:
+            origin = f"{_NEVER_REFUSED}; by SMTP {shown(entry, refusing)}, {origin}"
+        row = {"key": entry.key, "value": shown(entry, value), "origin": origin}
+        tried = getattr(judged.trial or judged.policy, entry.key)
+        if tried != value:
+            shadow = f"{entry.key}{_SHADOW}"
+            shadow_origin = overlaid.get(shadow) or found.origins.get(f"policy.{shadow}", "")
+            row |= {"shadow": shown(entry, tried), "shadow_origin": shadow_origin}
+        yield row

@@ -20,6 +20,7 @@ from milterguard.config.settings import RecipientRule, ScanParts, Settings
 from milterguard.config.socket import SocketKind, SocketSpec
 from milterguard.config.value import Mismatch, described, suggestion
 from milterguard.core.banned import RuleSet
+from milterguard.core.policy import OnTrial
 from milterguard.errors import ConfigError
 
 FACILITIES = (
@@ -127,16 +128,21 @@ class _Checker:
             self._fail("headers.spam_level_char", expected="one printable ASCII character, or nothing", got=got)
 
     def banned(self) -> None:
-        """Refuse names of sets that nobody defined, in [policy] and in [[recipient]]."""
+        """Refuse names of sets that nobody defined, in [policy], in banks and in [[recipient]]."""
         sets = self._settings.banned
         try:
             known_sets(sets, self._settings.policy.banned_rules)
         except Mismatch as mismatch:
             self._fail("policy.banned_rules", expected=mismatch.expected, got=mismatch.got)
+        for key, value in self._settings.on_trial:
+            _check_sets_of(sets, key, value, file=self._origins[f"policy.{key} (shadow)"], name="policy")
+        for bank in self._settings.banks:
+            for key, value in bank.settings:
+                _check_sets_of(sets, key, value, file=bank.origin.partition(": [bank.")[0], name=f"bank.{bank.name}")
         for rule in self._settings.recipients:
+            file, number = _place(rule)
             for key, value in rule.settings:
-                if key == "banned_rules" and isinstance(value, tuple):
-                    _check_sets_of(rule, sets, value)
+                _check_sets_of(sets, key, value, file=file, name=f"recipient[{number}]")
 
     def parts(self) -> None:
         """Refuse what would have no effect although somebody wrote it down: nobody would notice."""
@@ -234,13 +240,15 @@ def _check_rules(rules: Iterable[RecipientRule]) -> None:
                     )
 
 
-def _check_sets_of(rule: RecipientRule, sets: Iterable[RuleSet], names: Iterable[str]) -> None:
+def _check_sets_of(sets: Iterable[RuleSet], key: str, value: object, *, file: str, name: str) -> None:
+    """Refuse names of sets that nobody defined, where a setting is about sets at all."""
+    names = value.value if isinstance(value, OnTrial) else value
+    if key != "banned_rules" or not isinstance(names, tuple):
+        return
     try:
         known_sets(sets, names)
     except Mismatch as mismatch:
-        file, number = _place(rule)
-        key = f"recipient[{number}].banned_rules"
-        raise ConfigError(file, key, expected=mismatch.expected, got=mismatch.got) from None
+        raise ConfigError(file, f"{name}.{key}", expected=mismatch.expected, got=mismatch.got) from None
 
 
 def _place(rule: RecipientRule) -> tuple[str, str]:

@@ -17,6 +17,8 @@ from milterguard.core.policy import OnTrial, Policy
 
 ADDED_UP = ("banned_rules", "deny_senders", "allow_senders", "score_senders")
 """Sequences: the closest layer's entries come first, those of ``[policy]`` last."""
+SHADOW = " (shadow)"
+"""Behind the name of a setting: the origin is that of a value on trial."""
 MERGED = ("subject_tag", "addr_extension", "addr_rewrite", "always_bcc", "quarantine_to")
 """Tables by category: of each category the closest entry holds (amavis: hashes are merged by key)."""
 
@@ -78,15 +80,18 @@ def composed(base: Policy, layers: Sequence[Layer]) -> tuple[Policy, Policy | No
 
 
 def origins(layers: Iterable[Layer]) -> tuple[tuple[str, str], ...]:
-    """Return each setting that a layer gives with the layer's origin; of what adds up with all of them."""
+    """Return each setting that a layer gives with the layer's origin; of what adds up with all of them.
+
+    What is on trial stands under a name of its own: ``spam_kill_level (shadow)``.
+    """
     found: dict[str, str] = {}
     for layer in layers:
         for name, value in dict(layer.settings).items():
-            said = f"{layer.origin} (shadow)" if isinstance(value, OnTrial) else layer.origin
-            if name not in found:
-                found[name] = said
-            elif name in ADDED_UP or name in MERGED or found[name].endswith("(shadow)"):
-                found[name] += f"; {said}"
+            told = f"{name}{SHADOW}" if isinstance(value, OnTrial) else name
+            if told not in found:
+                found[told] = layer.origin
+            elif name in ADDED_UP or name in MERGED:
+                found[told] += f"; {layer.origin}"
     return tuple(found.items())
 
 

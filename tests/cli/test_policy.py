@@ -109,3 +109,40 @@ def test_banks_that_hold_are_told(configured: Program) -> None:
     assert shown(configured, "user@example.com", *options)["contact"] == ('"x"', f"{file}: [bank.LISTS]")
     rows = json.loads(configured("config", "show", "--json").output)
     assert {"key": "bank.LISTS.contact", "value": '"x"', "origin": f"{file}: [bank.LISTS]"} in rows
+
+
+def test_what_is_on_trial_is_shown_beside_what_holds(milterguard: Program) -> None:
+    """With the origin of each; a value on trial changes nothing."""
+    trial: toml.Table = {"value": 4.0, "shadow": True}
+    entry: toml.Table = {"match": ["@example.com"], "spam_destiny": {"value": "discard", "shadow": True}}
+    milterguard.configure({"policy": {"spam_kill_level": trial}, "recipient": [entry]})
+    rows = {
+        row["key"]: row
+        for row in json.loads(milterguard("policy", "show", "user@example.com", "--json", "--changed").output)
+    }
+    file = str(milterguard.configuration)
+    assert rows["spam_kill_level"] == {
+        "key": "spam_kill_level",
+        "value": "6.9",
+        "origin": "default",
+        "shadow": "4.0",
+        "shadow_origin": file,
+    }
+    assert rows["spam_destiny"]["value"] == '"reject"'
+    assert rows["spam_destiny"]["shadow"] == '"discard"'
+    assert rows["spam_destiny"]["shadow_origin"] == f"@example.com, {file}: [[recipient]] 1"
+    assert "6.9 (on trial: 4.0" in milterguard("policy", "show", "user@example.com").output
+
+
+def test_banks_by_our_socket_and_by_certificate(milterguard: Program) -> None:
+    """What the MTA would tell of the connection is told on the command line."""
+    banks: toml.Table = {
+        "INNER": {"when": {"socket": "unix:/run/inner.sock"}, "originating": True},
+        "PARTNER": {"when": {"certificate": "relay.example.net", "certificate_issuer": "Some CA"}},
+    }
+    milterguard.configure({"bank": banks})
+    first = milterguard("policy", "show", "user@example.com", "--socket", "unix:/run/inner.sock").output
+    assert "mail is originating; bank INNER" in first
+    options = ("--certificate", "relay.example.net", "--issuer", "Some CA")
+    assert "mail is inbound; bank PARTNER" in milterguard("policy", "show", "user@example.com", *options).output
+    assert "bank" not in milterguard("policy", "show", "user@example.com", *options[:2]).output.splitlines()[0]

@@ -113,6 +113,16 @@ def test_every_key_is_read(tmp_path: Path) -> None:
             "recipient[1].banned_rules",
             'NO_ARCHIVES, OTHER, found "MINE"',
         ),
+        (
+            "[bank.A]\nwhen = { tls = true }\nbanned_rules = ['MINE']",
+            "bank.A.banned_rules",
+            'found "MINE"',
+        ),
+        (
+            "[policy]\nbanned_rules = { value = ['MINE'], shadow = true }",
+            "policy.banned_rules",
+            'found "MINE"',
+        ),
         ("[baned]\nx = 1", "baned", "[[banned.NAME]]"),
     ],
 )
