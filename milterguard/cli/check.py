@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``milterguard check``: is everything there that the filter will need?"""
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 import click
@@ -82,7 +83,8 @@ def _rule_rows(settings: "Settings") -> "Iterator[Row]":
     from milterguard.unpack.known import KNOWN
 
     named = {*settings.policy.banned_rules}
-    for said in (settings.on_trial, *(each.settings for each in (*settings.recipients, *settings.banks))):
+    layers = (each.settings for each in settings.recipients), (each.settings for each in settings.banks)
+    for said in (settings.on_trial, *chain(*layers)):
         named |= _named_sets(dict(said).get("banned_rules"))
     ours = {each.name.lower(): each.name for each in shipped()}
     for each in settings.banned:
