@@ -51,7 +51,9 @@ def judge(findings: Iterable[Finding], judged: Judged) -> Outcome:
     outcome = _outcome(in_force, judged, judged.policy)
     if judged.trial is None and len(in_force) == len(told):
         return outcome
-    other = _outcome(told, judged, judged.trial or judged.policy)
+    if judged.trial is not None:
+        judged = replace(judged, policy=judged.trial, listed=judged.trial_listed)
+    other = _outcome(told, judged, judged.policy)
     tried = Tried(other.destiny, other.category, other.blocking)
     is_same = tried == Tried(outcome.destiny, outcome.category, outcome.blocking)
     return outcome if is_same else replace(outcome, tried=tried)

@@ -80,6 +80,8 @@ class Judged:
     """What the recipient's lists say about the senders."""
     trial: Policy | None = None
     """The policy as it would be if everything on trial held; None when nothing is."""
+    trial_listed: Listed = NOT_LISTED
+    """What the lists would say then."""
 
 
 @dataclass(frozen=True, slots=True)

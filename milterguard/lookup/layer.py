@@ -76,7 +76,7 @@ def composed(base: Policy, layers: Sequence[Layer]) -> tuple[Policy, Policy | No
     """Return the policy with these layers over it, the closest first; and what it would be with everything on trial."""
     is_tried = any(isinstance(value, OnTrial) for layer in layers for _, value in layer.settings)
     in_force = _laid_over(base, [_in_force(layer) for layer in layers] if is_tried else layers)
-    return in_force, _laid_over(base, [_as_tried(layer) for layer in layers]) if is_tried else None
+    return in_force, _laid_over(base, [as_tried(layer) for layer in layers]) if is_tried else None
 
 
 def origins(layers: Iterable[Layer]) -> tuple[tuple[str, str], ...]:
@@ -99,7 +99,10 @@ def _in_force(layer: Layer) -> Layer:
     return replace(layer, settings=tuple(pair for pair in layer.settings if not isinstance(pair[1], OnTrial)))
 
 
-def _as_tried(layer: Layer) -> Layer:
+def as_tried(layer: Layer) -> Layer:
+    """Return the layer as if everything in it held; itself when nothing is on trial."""
+    if not any(isinstance(value, OnTrial) for _, value in layer.settings):
+        return layer
     pairs = ((name, value.value if isinstance(value, OnTrial) else value) for name, value in layer.settings)
     return replace(layer, settings=tuple(pairs))
 

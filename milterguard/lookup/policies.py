@@ -21,14 +21,14 @@ from milterguard.core.banned import RuleSet
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Category
-from milterguard.core.listed import NOT_LISTED, Listed
+from milterguard.core.listed import NOT_LISTED
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import Judged
 from milterguard.lookup.address import canonical_local_domain, canonical_match, domain_keys, match_keys, parse
 from milterguard.lookup.banks import Banks, with_built_in
-from milterguard.lookup.layer import Layer, SenderEntry, Source, composed, origins
+from milterguard.lookup.layer import Layer, SenderEntry, Source, as_tried, composed, origins
 from milterguard.lookup.network import Address, address_of, is_within
-from milterguard.lookup.senders import SenderLists, listed, senders_of
+from milterguard.lookup.senders import Sender, SenderLists, listed, senders_of
 from milterguard.lookup.table import Table
 
 _MAX_REMEMBERED = 4096
@@ -52,7 +52,10 @@ class Policies:
         self._networks = tuple(ipaddress.ip_network(network) for network in settings.local.networks)
         self._sources = tuple(sources)
         self._overlays = _overlays(settings.recipients)
-        self._base = Layer(_sender_lists_of(settings.policy) + settings.on_trial, _POLICY_ORIGIN)
+        self._base = (
+            Layer(settings.on_trial, _POLICY_ORIGIN),
+            Layer(_sender_lists_of(settings.policy), _POLICY_ORIGIN),
+        )
         self._refusing_rules = frozenset(each.name for each in settings.banned if _refuses(each))
         self._banks = {
             each.name: Layer(each.settings, each.origin, replaces=True) for each in with_built_in(settings.banks)
@@ -60,6 +63,7 @@ class Policies:
         self._chooser = Banks(settings.banks, delimiter=self._delimiter)
         self._composed = lru_cache(_MAX_REMEMBERED)(self._compose)
         self._lists = lru_cache(_MAX_REMEMBERED)(_lists_of)
+        self._tried = lru_cache(_MAX_REMEMBERED)(as_tried)
 
     def is_local(self, address: str) -> bool:
         """Whether ``local.domains`` says that mail for this address is ours to deliver.
@@ -110,7 +114,8 @@ class Policies:
         policy, trial = self._composed(layers, traffic)
         said = next((layer.is_local for layer in layers if layer.is_local is not None), None)
         recipient = Recipient(address, self.is_local(address) if said is None else said, parameters)
-        return Judged(recipient, policy, origins(layers[:-1]), self._listed(layers, sender, authors=()), trial)
+        judged = Judged(recipient, policy, _origins(layers), trial=trial)
+        return self._with_lists(judged, layers, self._senders(sender, ()))
 
     def with_authors(
         self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
@@ -119,7 +124,7 @@ class Policies:
         if not set(authors) - {sender}:
             return judged
         layers = self.layers(judged.recipient.address, banks, sender)
-        return replace(judged, listed=self._listed(layers, sender, authors=authors))
+        return self._with_lists(judged, layers, self._senders(sender, authors))
 
     def policy(self, address: str, traffic: Traffic, banks: tuple[str, ...] = (), sender: str = "") -> Policy:
         """Return ``[policy]`` with everything laid over it that holds for this address, direction and these banks."""
@@ -127,7 +132,7 @@ class Policies:
 
     def origins(self, address: str, banks: tuple[str, ...] = (), sender: str = "") -> tuple[tuple[str, str], ...]:
         """Return each overlaid setting with the key that matched and the entry it stands in, or with its bank."""
-        return origins(self.layers(address, banks, sender)[:-1])
+        return _origins(self.layers(address, banks, sender))
 
     def layers(self, address: str, banks: tuple[str, ...] = (), sender: str = "") -> tuple[Layer, ...]:
         """Return everything that says something about a recipient, the closest first, ``[policy]`` last."""
@@ -136,7 +141,7 @@ class Policies:
             *(layer for source in self._sources for layer in source.layers(address, sender=sender, is_local=is_local)),
             *self._matched(address),
             *(self._banks[name] for name in reversed(banks)),
-            self._base,
+            *self._base,
         )
 
     def close(self) -> None:
@@ -169,13 +174,17 @@ class Policies:
         destinies: dict[str, Any] = dict.fromkeys(refused, Destiny.DISCARD)
         return replace(policy, discard_without_copy=lost, **destinies) if kept else policy
 
-    def _listed(self, layers: tuple[Layer, ...], sender: str, *, authors: Sequence[str]) -> Listed:
-        lists = self._sender_lists(layers)
-        rids = tuple(layer.rid for layer in layers if layer.rid is not None)
-        if not lists and not rids:
-            return NOT_LISTED
-        senders = senders_of(sender, authors, delimiter=self._delimiter)
-        return listed(senders, lists, self._entries(rids, [each.address for each in senders]))
+    def _senders(self, sender: str, authors: Sequence[str]) -> tuple[Sender, ...]:
+        return senders_of(sender, authors, delimiter=self._delimiter)
+
+    def _with_lists(self, judged: Judged, layers: tuple[Layer, ...], senders: tuple[Sender, ...]) -> Judged:
+        """Return the recipient with what his lists say, and what they would if those on trial held."""
+        entries = self._entries([layer.rid for layer in layers if layer.rid is not None], senders)
+        said = listed(senders, self._sender_lists(layers), entries)
+        if judged.trial is None:
+            return replace(judged, listed=said) if said is not NOT_LISTED else judged
+        tried = tuple(map(self._tried, layers))
+        return replace(judged, listed=said, trial_listed=listed(senders, self._sender_lists(tried), entries))
 
     def _sender_lists(self, layers: tuple[Layer, ...]) -> tuple[SenderLists, ...]:
         """Return the lists that these layers have, the closest first; those below a bank's own are out."""
@@ -190,12 +199,18 @@ class Policies:
                 asked -= dict(layer.settings).keys()
         return tuple(found)
 
-    def _entries(self, rids: Sequence[int], senders: Sequence[str]) -> list[SenderEntry]:
+    def _entries(self, rids: Sequence[int], senders: Sequence[Sender]) -> list[SenderEntry]:
         """Return the rows of ``wblist``, the closest recipient's first, in each the highest priority."""
         if not rids:
             return []
-        entries = (entry for source in self._sources for entry in source.entries(rids, senders))
+        addresses = [each.address for each in senders]
+        entries = (entry for source in self._sources for entry in source.entries(rids, addresses))
         return sorted(entries, key=lambda entry: (rids.index(entry.rid), -entry.priority))
+
+
+def _origins(layers: Sequence[Layer]) -> tuple[tuple[str, str], ...]:
+    """Return what says something else than ``[policy]`` does."""
+    return origins(layer for layer in layers if layer.origin != _POLICY_ORIGIN)
 
 
 def _overlays(rules: Iterable[RecipientRule]) -> Mapping[str, tuple[Layer, ...]]:

@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 from milterguard.config.banned_rules import shipped
 from milterguard.config.settings import Local, RecipientRule, Settings
 from milterguard.core.banned import Rule, RuleSet
+from milterguard.core.decide import judge
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.finding import Category
-from milterguard.core.policy import Policy
+from milterguard.core.listed import Listing
+from milterguard.core.policy import OnTrial, Policy
 from milterguard.lookup.policies import Policies
 
 _POLICY = Policy()
@@ -277,3 +279,18 @@ def test_any_address_has_a_policy(address: str, traffic: Traffic) -> None:
 def test_any_client_has_a_direction(address: str, port: int, name: str) -> None:
     """Whatever the MTA says about a client, its mail has a direction."""
     assert _policies().traffic(Client(address, port, name)) in Traffic
+
+
+def test_a_list_on_trial_is_watched_and_not_followed() -> None:
+    """What it would say is beside what holds; levels and lists may be on trial together."""
+    trial = (("deny_senders", OnTrial(("@bad.example",))), ("spam_kill_level", OnTrial(1.0)))
+    found = Policies(Settings(on_trial=trial, policy=Policy(deny_senders=("@worse.example",))))
+    plain = found.judged("user@example.com", (), Traffic.INBOUND, (), "a@bad.example")
+    assert (plain.listed.listing, plain.trial_listed.listing) == (None, Listing.DENIED)
+    assert (plain.policy.spam_kill_level, plain.trial and plain.trial.spam_kill_level) == (6.9, 1.0)
+    worse = found.judged("user@example.com", (), Traffic.INBOUND, (), "a@worse.example")
+    assert (worse.listed.listing, worse.trial_listed.listing) == (Listing.DENIED, Listing.DENIED)
+    outcome = judge((), plain)
+    assert outcome.destiny is Destiny.PASS
+    assert outcome.tried is not None
+    assert outcome.tried.blocking is Category.SPAM
