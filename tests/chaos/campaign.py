@@ -25,15 +25,21 @@ from tests.house import STRANGER, House
 
 DISCARDER = "discard@example.com"
 USER = "user@example.com"
+LOVER = "lover@example.com"
 SETTINGS: toml.Table = {
     "server": {"deadline_seconds": 10.0, "workers": 3},
     "checks": {"clamd": {"retry_seconds": 0.1}, "spamd": {"enabled": False}},
     "policy": {"store_on_reject": []},
-    "recipient": [{"match": [DISCARDER], "virus_destiny": "discard"}],
+    "recipient": [
+        {"match": [DISCARDER], "virus_destiny": "discard"},
+        {"match": [LOVER], "virus_lover": True},
+    ],
 }
-_KINDS = ("clean", "infected", "discarded")
-_SHARES = (30, 35, 35)
+_KINDS = ("clean", "infected", "discarded", "mixed")
+_SHARES = (25, 30, 30, 15)
 """Percent. Most must not be delivered: what passes one infected message in a hundred shall be seen."""
+_RECIPIENTS = {"discarded": [DISCARDER], "mixed": [USER, LOVER]}
+"""``mixed`` is infected: one gets it, the other is removed and a copy is kept for him."""
 _CLAMD_SHARE = 0.1
 """Of all kills; the others hit a worker."""
 
@@ -135,13 +141,14 @@ class Campaign:
     def _try(self, name: str) -> int:
         """Return the reply code to one attempt; 421 when there was none."""
         kind = name.partition("-")[0]
-        recipient = DISCARDER if kind == "discarded" else USER
         try:
             with Smtp(self._house.postfix.port) as smtp:
                 smtp.ehlo()
                 smtp.xclient(STRANGER)
                 smtp.ehlo()
-                dialogue = smtp.send(_octets(name, kind), sender="sender@sender.example", recipients=[recipient])
+                dialogue = smtp.send(
+                    _octets(name, kind), sender="sender@sender.example", recipients=_RECIPIENTS.get(kind, [USER])
+                )
                 with suppress(OSError):
                     smtp.quit()
                 return dialogue.last.code
@@ -189,6 +196,10 @@ class Campaign:
 
     def _account(self) -> None:
         delivered = Counter(value for each in self._house.sink.messages for value in each.values("Subject"))
+        recipients = {name: set[str]() for name in self._final}
+        for each in self._house.sink.messages:
+            for value in each.values("Subject"):
+                recipients[value].update(recipient.decode() for recipient in each.recipients)
         unmarked = {
             value
             for each in self._house.sink.messages
@@ -198,6 +209,8 @@ class Campaign:
         kept = Counter(_subject_of(path) for path in self._copies())
         for name, code in self._final.items():
             self._account_for(name, code, copies=delivered[name], kept=kept[name])
+            if name.startswith("mixed") and recipients[name] not in (set(), {LOVER}):
+                self.tally.unscanned.append(name)
             if name in unmarked:
                 self.tally.unscanned.append(name)
 
@@ -215,6 +228,8 @@ class Campaign:
                 (tally.doubled if kept else tally.lost).append(name)
         elif code != 250:
             tally.wrong.append(f"{name}: {code}")
+        elif kind == "mixed" and kept != 1:
+            (tally.doubled if kept else tally.lost).append(name)
         elif copies != 1:
             (tally.doubled if copies else tally.lost).append(name)
 
