@@ -34,14 +34,14 @@ later file replaces one of the same name.
 | `tls` | connections with TLS, or in clear |
 | `daemon` | a listener of the MTA, by its name (macro `{daemon_name}`) |
 | `socket` | one of our own sockets, as `server.listen` has it: give each listener of the MTA its own |
-| `certificate` | the subject of a client certificate that the MTA has verified (`{cert_subject}`: Postfix gives the CN) |
+| `certificate` | the subject of a client certificate that the MTA has verified (`{cert_subject}`, the CN) |
 | `certificate_issuer` | who signed it (`{cert_issuer}`) |
 | `helo` | what the client said: `mx.example.com`, `.example.com` (with subdomains) |
 | `sender` | the envelope sender, written like `match` of `[[recipient]]`; `<>` is the null sender |
 | `traffic` | `inbound`, `originating` or `local` |
 
-`originating = true` beside `when` makes mail of that bank mail of ours, as a network in `local.networks` or a login does;
-`false` takes that from it. A bank that is chosen by `traffic` is chosen by what the mail is with that.
+`originating = true` beside `when` makes mail of that bank mail of ours, as a network in `local.networks` or a login
+does; `false` takes that from it. A bank that is chosen by `traffic` is chosen by what the mail is with that.
 
 Mail that did not come by SMTP (`sendmail`, Postfix' `non_smtpd_milters`) always has the bank `NON_SMTPD`, which turns
 every refusal into a discard with a copy: there is no client to tell. `[bank.NON_SMTPD]`, without `when`, may say more.

@@ -15,7 +15,7 @@ _OUTSIDE = re.compile(rb'\\.|"(?:[^"\\]|\\.)*+"|\(', re.DOTALL)
 _IN_COMMENT = re.compile(rb"\\.|\(+|\)", re.DOTALL)
 _ANGLE = re.compile(rb"<([^<>]*)>?")
 _SEPARATOR = re.compile(rb"[,;]")
-_ADDRESS = re.compile(rb"[^\s,@<>:;]++@[^\s,@<>:;]++")
+_BREAK = re.compile(rb"[\s,<>:;]+")
 _MOST_ADDRESSES = 10
 _AT = re.compile(rb"[^\s,@]\s*+@")
 """An address: something before the sign. In a route (``<@a,@b:user@c>``) there is nothing before the first ones."""
@@ -41,8 +41,15 @@ def addresses(value: bytes) -> tuple[str, ...]:
     plain = _plain(value)
     items = _SEPARATOR.split(_ANGLE.sub(b"<", plain))
     places = [*_ANGLE.findall(plain), *(item for item in items if b"<" not in item)]
-    found = (address for place in places for address in _ADDRESS.findall(place))
+    words = (word for place in places for word in _BREAK.split(place))
+    found = (reading for word in words if b"@" in word[1:-1] for reading in _readings(word))
     return tuple(dict.fromkeys(each.decode("utf-8", "replace") for each in islice(found, _MOST_ADDRESSES)))
+
+
+def _readings(word: bytes) -> tuple[bytes, ...]:
+    """Return what a word with a sign may be taken for: with several signs, ``a@b@c``, ``a@b`` as well."""
+    parts = word.split(b"@", 2)
+    return (word,) if len(parts) == 2 else (word, parts[0] + b"@" + parts[1])
 
 
 def _names_somebody(place: bytes) -> bool:

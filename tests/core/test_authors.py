@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milterguard.core.authors import address_count
+from milterguard.core.authors import address_count, addresses
 from tests.core.linear import is_linear
 
 
@@ -89,3 +89,38 @@ def test_any_octets_are_counted(value: bytes) -> None:
 def test_a_long_row_of_specials_takes_linear_time(unit: bytes) -> None:
     """Unclosed comments and quotes are tried once, not from each position anew."""
     assert is_linear(lambda size: (unit * size)[:size], address_count)
+
+
+@pytest.mark.parametrize(
+    ("value", "named"),
+    [
+        (b" a@x.example", ("a@x.example",)),
+        (b' "B <b@y.example>" <a@x.example>', ("a@x.example",)),
+        (b" a@x.example (b@y.example)", ("a@x.example",)),
+        (b" Team: a@x.example, B <b@y.example>;", ("b@y.example", "a@x.example")),
+        (b" a@x.example@y.example", ("a@x.example@y.example", "a@x.example")),
+        (b" a@x.example, a@x.example", ("a@x.example",)),
+        (b" nobody", ()),
+        (b" @x.example, a@", ()),
+        (b" \xe9@x.example", ("\ufffd@x.example",)),
+        (
+            b",".join(b"u%d@x.example" % number for number in range(99)),
+            tuple(f"u{each}@x.example" for each in range(10)),
+        ),
+    ],
+)
+def test_the_authors_are_named(value: bytes, named: tuple[str, ...]) -> None:
+    """Those in angle brackets first, each once, at most ten; what is quoted or a comment is none."""
+    assert addresses(value) == named
+
+
+@given(st.binary(max_size=300))
+def test_any_octets_name_authors(value: bytes) -> None:
+    """Never an exception, and nobody without a sign."""
+    assert all("@" in author for author in addresses(value))
+
+
+@pytest.mark.parametrize("unit", [b"a", b"a@", b"@", b"a@b,", b"a@b ", b"<a@", b"a@b:"])
+def test_naming_takes_linear_time(unit: bytes) -> None:
+    """Whatever stands in a row."""
+    assert is_linear(lambda size: (unit * size)[:size], addresses)
