@@ -56,9 +56,9 @@ def show_command(
 ) -> None:
     """Print the value of each policy setting for RECIPIENT, and where it comes from.
 
-    The origin is ``default``, the file that has it in [policy], the [bank.NAME] that holds for such a message, or
-    the entry of [[recipient]] with the key that matched: the closest key that says something about a setting
-    decides. Sets of ``banned_rules`` add up.
+    The origin is ``default``, the file that has it in [policy], the [bank.NAME] that holds for such a message, the
+    entry of [[recipient]] with the key that matched, or the row of the database: the closest key that says something
+    about a setting decides. Sets of ``banned_rules`` add up. A database that cannot be asked is an error.
 
     \b
     Examples:
@@ -66,12 +66,12 @@ def show_command(
       milterguard policy show abuse@example.com --changed
       milterguard policy show user@example.com --client 10.1.2.3 --json
     """
+    from milterguard.build import build_policies
     from milterguard.core.envelope import Client
-    from milterguard.lookup.policies import Policies
 
     checked_recipient(recipient, hint="RECIPIENT")
     found = loaded()
-    policies = Policies(found.settings)
+    policies = build_policies(found.settings)
     mechanism = "PLAIN" if login else ""
     who = Client(
         address="" if sendmail else client_address(client),
@@ -85,12 +85,16 @@ def show_command(
     )
     traffic = policies.traffic(who, sender)
     banks = policies.banks(who, sender, traffic)
-    rows = _rows(found, policies, recipient=recipient, traffic=traffic, banks=banks)
+    try:
+        rows = _rows(found, policies, recipient=recipient, traffic=traffic, banks=banks)
+        is_ours = policies.judged(recipient, (), traffic, banks).recipient.is_local
+    finally:
+        policies.close()
     told = [row for row in rows if not (changed and row["origin"] == "default")]
     if as_json:
         show.as_json(told)
         return
-    whose = "ours" if policies.is_local(recipient) else "elsewhere, by local.domains"
+    whose = "ours" if is_ours else "elsewhere, by local.domains"
     show.say(f"{recipient}: {whose}; mail is {traffic.value}" + (f"; bank {'/'.join(banks)}" if banks else ""))
     show.say()
     show.table(["Setting", "Value", "Origin"], [[row["key"], row["value"], row["origin"]] for row in told])

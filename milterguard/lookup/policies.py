@@ -113,13 +113,21 @@ class Policies:
         return Judged(recipient, policy, origins(layers[:-1]), self._listed(layers, sender, authors=()), trial)
 
     def with_authors(
-        self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
-    ) -> Judged:
-        """Return the recipient once his lists have been asked about the authors in From as well. Raises StoreError."""
-        if not set(authors) - {sender}:
-            return judged
-        layers = self.layers(judged.recipient.address, banks, sender)
-        return replace(judged, listed=self._listed(layers, sender, authors=authors))
+        self, judged: Sequence[Judged], *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
+    ) -> tuple[Judged, ...]:
+        """Return the recipients once their lists have been asked about the authors in From as well. Raises StoreError.
+
+        A database is asked about all of them at once.
+        """
+        others = [author for author in dict.fromkeys(authors) if author != sender]
+        if not others:
+            return tuple(judged)
+        layers = [self.layers(each.recipient.address, banks, sender) for each in judged]
+        of_authors = self._entries(_rids(layer for each in layers for layer in each), others)
+        return tuple(
+            replace(each, listed=self._listed(its, sender, authors=authors, of_authors=of_authors))
+            for each, its in zip(judged, layers, strict=True)
+        )
 
     def policy(self, address: str, traffic: Traffic, banks: tuple[str, ...] = (), sender: str = "") -> Policy:
         """Return ``[policy]`` with everything laid over it that holds for this address, direction and these banks."""
@@ -169,13 +177,22 @@ class Policies:
         destinies: dict[str, Any] = dict.fromkeys(refused, Destiny.DISCARD)
         return replace(policy, discard_without_copy=lost, **destinies) if kept else policy
 
-    def _listed(self, layers: tuple[Layer, ...], sender: str, *, authors: Sequence[str]) -> Listed:
-        lists = self._sender_lists(layers)
-        rids = tuple(layer.rid for layer in layers if layer.rid is not None)
+    def _listed(
+        self,
+        layers: tuple[Layer, ...],
+        sender: str,
+        *,
+        authors: Sequence[str],
+        of_authors: Sequence[SenderEntry] = (),
+    ) -> Listed:
+        """Return what his lists say; ``of_authors`` are the rows of ``wblist`` for authors, also of others' lists."""
+        lists, rids = self._sender_lists(layers), _rids(layers)
         if not lists and not rids:
             return NOT_LISTED
-        senders = senders_of(sender, authors, delimiter=self._delimiter)
-        return listed(senders, lists, self._entries(rids, [each.address for each in senders]))
+        entries = (entry for entry in (*self._entries(rids, [sender]), *of_authors) if entry.rid in rids)
+        # The closest recipient's first, in each the highest priority.
+        ordered = sorted(dict.fromkeys(entries), key=lambda entry: (rids.index(entry.rid), -entry.priority))
+        return listed(senders_of(sender, authors, delimiter=self._delimiter), lists, ordered)
 
     def _sender_lists(self, layers: tuple[Layer, ...]) -> tuple[SenderLists, ...]:
         """Return the lists that these layers have, the closest first; those below a bank's own are out."""
@@ -191,11 +208,13 @@ class Policies:
         return tuple(found)
 
     def _entries(self, rids: Sequence[int], senders: Sequence[str]) -> list[SenderEntry]:
-        """Return the rows of ``wblist``, the closest recipient's first, in each the highest priority."""
-        if not rids:
-            return []
-        entries = (entry for source in self._sources for entry in source.entries(rids, senders))
-        return sorted(entries, key=lambda entry: (rids.index(entry.rid), -entry.priority))
+        """Return the rows of ``wblist`` for these senders in the lists of these recipients."""
+        return [entry for source in self._sources for entry in source.entries(rids, senders)] if rids else []
+
+
+def _rids(layers: Iterable[Layer]) -> tuple[int, ...]:
+    """Return the ids under which ``wblist`` has lists, each once, the closest first."""
+    return tuple(dict.fromkeys(layer.rid for layer in layers if layer.rid is not None))
 
 
 def _overlays(rules: Iterable[RecipientRule]) -> Mapping[str, tuple[Layer, ...]]:
