@@ -9,7 +9,7 @@ broken at the moment is no error here: messages are answered with 451 or go with
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -36,7 +36,9 @@ from milterguard.errors import ConfigError, StoreError
 from milterguard.guard import Guard
 from milterguard.job import Rules
 from milterguard.look import CheckedParts, Look
+from milterguard.lookup.layer import Source
 from milterguard.lookup.policies import Policies
+from milterguard.lookup.sql import SqlSource
 from milterguard.scan import Checked, Scan
 from milterguard.store.journal import Journal
 from milterguard.store.quarantine import FileQuarantine
@@ -137,15 +139,27 @@ def _wired(
 ) -> Guard:
     checks = [checked for make in CHECKS if (checked := make(settings.checks)) is not None]
     threads = settings.server.max_messages * (len(checks) + 1) + _MORE_THREADS
+    policies = build_policies(settings)
     return Guard(
-        Policies(settings),
+        policies,
         Scan(checks, threads=threads, look=_look(settings, is_warm=is_warm)),
         keeper=keeper,
         recorders=recorders,
         rules=_rules(settings),
         gate=gate,
-        closing=closing,
+        closing=(*closing, policies.close),
     )
+
+
+def build_policies(settings: Settings) -> Policies:
+    """Return what knows recipients: files and databases. Call it after the fork. Raises ConfigError."""
+    return Policies(settings, tuple(_sources(settings)))
+
+
+def _sources(settings: Settings) -> Iterator[Source]:
+    """Yield the databases, in the order in which they are asked (amavis: SQL, then LDAP)."""
+    if settings.lookup.sql.urls:
+        yield SqlSource(settings.lookup.sql, settings.local)
 
 
 def _look(settings: Settings, *, is_warm: bool) -> Look | None:

@@ -48,8 +48,8 @@ class PolicySource(Protocol):
         ...
 
     def with_authors(
-        self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
-    ) -> Judged:
+        self, judged: Sequence[Judged], *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
+    ) -> tuple[Judged, ...]:
         """Raises StoreError."""
         ...
 

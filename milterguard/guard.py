@@ -122,10 +122,7 @@ class Guard:
         """Return the recipients once their lists know who wrote the message. Raises StoreError."""
         envelope = message.envelope
         authors = [author for field in message.fields if field.is_named(b"From") for author in addresses(field.value)]
-        return tuple(
-            self._policies.with_authors(each, sender=envelope.sender, authors=authors, banks=envelope.banks)
-            for each in judged
-        )
+        return self._policies.with_authors(judged, sender=envelope.sender, authors=authors, banks=envelope.banks)
 
     def finish(self, job: Job) -> Verdict:
         """Return the verdict, its copy kept. Blocks until the checks are over, at most to the deadline."""

@@ -6,13 +6,18 @@ A daemon that is not installed or does not start is a failure, never a skip: ``m
 
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeVar
 
 import pytest
 
-from tests.daemons import Clamd, Postfix, Sink, Spamd, private_folder
+from tests.daemons import Clamd, Mariadb, Postfix, Postgresql, Sink, Spamd, private_folder
 from tests.daemons.postfix import forget_leftovers
 
-DAEMON_FIXTURES = {"daemon_folder", "shared_clamd", "shared_spamd", "shared_sink", "shared_postfix"}
+Server = TypeVar("Server", Postgresql, Mariadb)
+DAEMON_FIXTURES = {
+    *("daemon_folder", "shared_clamd", "shared_spamd", "shared_sink", "shared_postfix"),
+    *("shared_postgresql", "shared_mariadb"),
+}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,6 +44,18 @@ def shared_clamd(daemon_folder: Path) -> Iterator[Clamd]:
 def shared_spamd(daemon_folder: Path) -> Iterator[Spamd]:
     with Spamd(daemon_folder / "spamd") as spamd:
         yield spamd
+
+
+@pytest.fixture(scope="session")
+def shared_postgresql(daemon_folder: Path) -> Iterator[Postgresql]:
+    with Postgresql(daemon_folder / "postgresql") as postgresql:
+        yield postgresql
+
+
+@pytest.fixture(scope="session")
+def shared_mariadb(daemon_folder: Path) -> Iterator[Mariadb]:
+    with Mariadb(daemon_folder / "mariadb") as mariadb:
+        yield mariadb
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +94,42 @@ def spamd(shared_spamd: Spamd) -> Iterator[Spamd]:
         shared_spamd.restart()
     yield shared_spamd
     shared_spamd.resume()
+
+
+@pytest.fixture
+def postgresql(shared_postgresql: Postgresql) -> Iterator[Postgresql]:
+    """A PostgreSQL, well at the beginning whatever a test did to it before."""
+    yield from _well(shared_postgresql)
+
+
+@pytest.fixture
+def mariadb(shared_mariadb: Mariadb) -> Iterator[Mariadb]:
+    """A MariaDB, well at the beginning whatever a test did to it before."""
+    yield from _well(shared_mariadb)
+
+
+def _well(server: Server) -> Iterator[Server]:
+    server.resume()
+    if not server.is_running:
+        server.restart()
+    yield server
+    server.resume()
+
+
+DIALECTS = (
+    "sqlite",
+    pytest.param("postgresql", marks=pytest.mark.daemons),
+    pytest.param("mariadb", marks=pytest.mark.daemons),
+)
+
+
+@pytest.fixture(params=DIALECTS)
+def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """An empty database of each kind in its turn."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'test.db'}"
+    server: Postgresql | Mariadb = request.getfixturevalue(request.param)
+    return server.new_database()
 
 
 @pytest.fixture

@@ -16,7 +16,7 @@ readonly LOCK=tests/requirements.lock
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_SAVED=/usr/sbin/policy-rc.d.before-milterguard
 readonly POLICY_MARK="# Put here by milterguard's tests/setup.sh for the time of an installation."
-readonly DAEMON_PACKAGES="postfix clamav-daemon spamassassin spamd"
+readonly DAEMON_PACKAGES="postfix clamav-daemon spamassassin spamd postgresql mariadb-server"
 readonly TEST_PACKAGES="procps openssl systemd util-linux mount"
 readonly BUILD_PACKAGES="libmilter-dev gcc libc6-dev make ca-certificates"
 readonly LIBRARIES="libarchive13 libmagic1"
@@ -188,7 +188,7 @@ make_venv() {
     fi
     rm -f "$STAMP"
     say "installing milterguard and its requirements into $VENV"
-    "$VENV/bin/python" -m pip --disable-pip-version-check install -q --use-pep517 --constraint "$LOCK" --editable '.[dev]'
+    "$VENV/bin/python" -m pip --disable-pip-version-check install -q --use-pep517 --constraint "$LOCK" --editable '.[dev,postgres,mysql]'
     fingerprint > "$STAMP"
 }
 

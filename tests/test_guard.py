@@ -38,9 +38,9 @@ class OnePolicy:
         return ("MYNETS",) if client.is_authenticated else ()
 
     def with_authors(
-        self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
-    ) -> Judged:
-        return judged
+        self, judged: Sequence[Judged], *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
+    ) -> tuple[Judged, ...]:
+        return tuple(judged)
 
     def judged(
         self,

@@ -64,9 +64,9 @@ def show_command(
 ) -> None:
     """Print the value of each policy setting for RECIPIENT, and where it comes from.
 
-    The origin is ``default``, the file that has it in [policy], the [bank.NAME] that holds for such a message, or
-    the entry of [[recipient]] with the key that matched: the closest key that says something about a setting
-    decides. Sets of ``banned_rules`` add up.
+    The origin is ``default``, the file that has it in [policy], the [bank.NAME] that holds for such a message, the
+    entry of [[recipient]] with the key that matched, or the row of the database: the closest key that says something
+    about a setting decides. Sets of ``banned_rules`` add up. A database that cannot be asked is an error.
 
     \b
     Examples:
@@ -74,12 +74,12 @@ def show_command(
       milterguard policy show abuse@example.com --changed
       milterguard policy show user@example.com --client 10.1.2.3 --json
     """
+    from milterguard.build import build_policies
     from milterguard.core.envelope import Client, Traffic
-    from milterguard.lookup.policies import Policies
 
     checked_recipient(recipient, hint="RECIPIENT")
     found = loaded()
-    policies = Policies(found.settings)
+    policies = build_policies(found.settings)
     mechanism = "PLAIN" if login else ""
     who = Client(
         address="" if sendmail else client_address(client),
@@ -96,8 +96,11 @@ def show_command(
     )
     traffic = policies.traffic(who, sender)
     banks = policies.banks(who, sender, traffic)
-    judged = policies.judged(recipient, (), traffic, banks, sender)
-    by_smtp = policies.policy(recipient, Traffic.INBOUND, banks, sender)
+    try:
+        judged = policies.judged(recipient, (), traffic, banks, sender)
+        by_smtp = policies.policy(recipient, Traffic.INBOUND, banks, sender)
+    finally:
+        policies.close()
     rows = list(_rows(found, judged, by_smtp))
     told = [row for row in rows if not (changed and row["origin"] == "default" and "shadow" not in row)]
     if as_json:

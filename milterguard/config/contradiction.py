@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from milterguard.config.banned import known_sets
+from milterguard.config.lookup import sql_slips
 from milterguard.config.pattern import check_domain
 from milterguard.config.schema import entries, value_of
 from milterguard.config.settings import RecipientRule, ScanParts, Settings
@@ -50,6 +51,7 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
     checker.words()
     checker.banned()
     checker.parts()
+    checker.lookup()
     _check_rules(settings.recipients)
 
 
@@ -161,6 +163,10 @@ class _Checker:
                 expected="checks.parts.password_attempts over 0, or no passwords",
                 got="password_attempts 0: none of the passwords would be tried",
             )
+
+    def lookup(self) -> None:
+        for key, expected, got in sql_slips(self._settings.lookup.sql):
+            self._fail(f"lookup.sql.{key}", expected=expected, got=got)
 
     def _check_sockets(self, name: str, *, kinds: tuple[SocketKind, ...], needed: bool) -> None:
         texts: tuple[str, ...] = self._value(name)

@@ -202,6 +202,8 @@ def _type_words(kind: Any) -> str:
 
 def shown(entry: Entry, value: Any) -> str:
     """Return a setting's value as one writes it, without what is secret in it."""
+    if entry.key == "urls":
+        return _text([masked(url) for url in value])
     if entry.is_secret and value and "://" not in value:
         return '"***"'
     return masked(toml_value(entry, value))

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from milterguard.config.banned_rules import shipped
+from milterguard.config.lookup import Lookup
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
 from milterguard.core.destiny import Destiny
@@ -369,6 +370,7 @@ class Settings:
 
     server: Server = field(default_factory=Server)
     local: Local = field(default_factory=Local)
+    lookup: Lookup = field(default_factory=Lookup)
     checks: Checks = field(default_factory=Checks)
     headers: Headers = field(default_factory=Headers)
     store: Store = field(default_factory=Store)

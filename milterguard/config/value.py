@@ -28,6 +28,8 @@ UNSET = "unset"
 """How a level that may be missing is written: TOML has no null."""
 _ON_FAILURE = (Destiny.TEMPFAIL, Destiny.PASS)
 _CATEGORIES = {category.word: category for category in Category}
+_BREAKS = re.compile(r"[\t\r\n]+")
+"""A statement is best written over several lines."""
 _PASSWORD = re.compile(r"(://[^/?#@:]*):.*@|([?&](?:[a-z]*password|passwd|passfile)=)[^&]*", re.IGNORECASE)
 
 
@@ -43,6 +45,8 @@ def convert(entry: Entry, value: Any) -> Any:
     """Return what TOML said as the setting's type, in ``OnTrial`` where it says so; raises Mismatch."""
     if entry.section == "policy" and isinstance(value, Mapping) and "shadow" in value:
         return _on_trial(entry, value)
+    if entry.key.endswith("_select") and isinstance(value, str):
+        value = _BREAKS.sub(" ", value)
     try:
         converted = _convert(entry.kind, value, default=entry.default)
     except Mismatch as mismatch:

@@ -70,6 +70,20 @@ def match_keys(address: str, *, delimiter: str = "", case_sensitive: bool = Fals
     return _keys(parse(address, delimiter=delimiter, case_sensitive=case_sensitive), before_domain="@")
 
 
+def sql_keys(address: str, *, delimiter: str = "", is_local: bool) -> tuple[str, ...]:
+    """Return the keys as amavis writes them in its SQL tables. Never raises.
+
+    As ``match_keys``, but names without a domain have no ``@`` (``user+foo``, ``user``) and are asked for
+    our own addresses only. The null address has the keys ``""``, ``@`` and ``@.``.
+    """
+    if not address:
+        return match_keys(address)
+    keys = match_keys(address, delimiter=delimiter)
+    written = (key[:-1] if key.endswith("@") and key != address else key for key in keys)
+    bare = {key[:-1] for key in keys if key.endswith("@")} - {address}
+    return tuple(dict.fromkeys(key for key in written if is_local or key not in bare))
+
+
 def canonical_match(text: str, *, case_sensitive: bool = False) -> str:
     """Return an entry of ``match`` in the form in which ``match_keys`` gives it. Never raises."""
     if text.startswith("@") and "@" not in text[1:]:

@@ -118,13 +118,19 @@ class Policies:
         return self._with_lists(judged, layers, self._senders(sender, ()))
 
     def with_authors(
-        self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
-    ) -> Judged:
-        """Return the recipient once his lists have been asked about the authors in From as well. Raises StoreError."""
-        if not set(authors) - {sender}:
-            return judged
-        layers = self.layers(judged.recipient.address, banks, sender)
-        return self._with_lists(judged, layers, self._senders(sender, authors))
+        self, judged: Sequence[Judged], *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
+    ) -> tuple[Judged, ...]:
+        """Return the recipients once their lists have been asked about the authors in From as well. Raises StoreError.
+
+        A database is asked about all of them at once.
+        """
+        others = [author for author in dict.fromkeys(authors) if author != sender]
+        if not others:
+            return tuple(judged)
+        layers = [self.layers(each.recipient.address, banks, sender) for each in judged]
+        of_authors = self._entries(_rids(layer for each in layers for layer in each), others)
+        senders = self._senders(sender, authors)
+        return tuple(self._with_lists(each, its, senders, of_authors) for each, its in zip(judged, layers, strict=True))
 
     def policy(self, address: str, traffic: Traffic, banks: tuple[str, ...] = (), sender: str = "") -> Policy:
         """Return ``[policy]`` with everything laid over it that holds for this address, direction and these banks."""
@@ -177,14 +183,30 @@ class Policies:
     def _senders(self, sender: str, authors: Sequence[str]) -> tuple[Sender, ...]:
         return senders_of(sender, authors, delimiter=self._delimiter)
 
-    def _with_lists(self, judged: Judged, layers: tuple[Layer, ...], senders: tuple[Sender, ...]) -> Judged:
-        """Return the recipient with what his lists say, and what they would if those on trial held."""
-        entries = self._entries([layer.rid for layer in layers if layer.rid is not None], senders)
+    def _with_lists(
+        self,
+        judged: Judged,
+        layers: tuple[Layer, ...],
+        senders: tuple[Sender, ...],
+        of_authors: Sequence[SenderEntry] = (),
+    ) -> Judged:
+        """Return the recipient with what his lists say, and what they would if those on trial held.
+
+        ``of_authors`` are the rows of ``wblist`` for the authors, also of others' lists.
+        """
+        entries = self._own_entries(_rids(layers), senders[0].address, of_authors)
         said = listed(senders, self._sender_lists(layers), entries)
         if judged.trial is None:
             return replace(judged, listed=said) if said is not NOT_LISTED else judged
         tried = tuple(map(self._tried, layers))
         return replace(judged, listed=said, trial_listed=listed(senders, self._sender_lists(tried), entries))
+
+    def _own_entries(
+        self, rids: Sequence[int], sender: str, of_authors: Sequence[SenderEntry]
+    ) -> Sequence[SenderEntry]:
+        """Return one recipient's rows, those of his closest ``users.id`` first, in each the highest priority."""
+        entries = (entry for entry in (*self._entries(rids, [sender]), *of_authors) if entry.rid in rids)
+        return sorted(dict.fromkeys(entries), key=lambda entry: (rids.index(entry.rid), -entry.priority))
 
     def _sender_lists(self, layers: tuple[Layer, ...]) -> tuple[SenderLists, ...]:
         """Return the lists that these layers have, the closest first; those below a bank's own are out."""
@@ -199,13 +221,14 @@ class Policies:
                 asked -= dict(layer.settings).keys()
         return tuple(found)
 
-    def _entries(self, rids: Sequence[int], senders: Sequence[Sender]) -> list[SenderEntry]:
-        """Return the rows of ``wblist``, the closest recipient's first, in each the highest priority."""
-        if not rids:
-            return []
-        addresses = [each.address for each in senders]
-        entries = (entry for source in self._sources for entry in source.entries(rids, addresses))
-        return sorted(entries, key=lambda entry: (rids.index(entry.rid), -entry.priority))
+    def _entries(self, rids: Sequence[int], senders: Sequence[str]) -> list[SenderEntry]:
+        """Return the rows of ``wblist`` for these senders in the lists of these recipients."""
+        return [entry for source in self._sources for entry in source.entries(rids, senders)] if rids else []
+
+
+def _rids(layers: Iterable[Layer]) -> tuple[int, ...]:
+    """Return the ids under which ``wblist`` has lists, each once, the closest first."""
+    return tuple(dict.fromkeys(layer.rid for layer in layers if layer.rid is not None))
 
 
 def _origins(layers: Sequence[Layer]) -> tuple[tuple[str, str], ...]:

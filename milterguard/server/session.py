@@ -175,6 +175,9 @@ class Session:
             self.end_of_header()
             transaction.spool.finish()
             return self._answer(transaction, door)
+        except StoreError as error:
+            log.warning("(%s) deferred: %s", _log_id(transaction), error)
+            return self._refused(transaction, reply.NO_POLICY, detail=str(error))
         except Exception:
             log.exception("the end of a message failed")
             return self._refused(transaction, reply.FAILED, detail="internal error")

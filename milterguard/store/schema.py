@@ -31,6 +31,10 @@ _BigId = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only in a column of type INTEGER."""
 
 
+_LongText = Text(16_000_000).with_variant(Text(), "postgresql")
+"""MariaDB's TEXT ends at 64 KiB unless more is asked for; PostgreSQL's takes no length."""
+
+
 def _exact(length: int) -> "TypeEngine[str]":
     """Text that MariaDB compares octet for octet too (amavis: VARBINARY): ids differ in the case of a letter."""
     return String(length).with_variant(mysql.VARCHAR(length, collation="utf8mb4_bin"), "mysql", "mariadb")
@@ -188,6 +192,6 @@ evidence = Table(
     Column("partition_tag", Integer, primary_key=True, autoincrement=False, server_default="0"),
     Column("mail_id", _exact(16), primary_key=True),
     Column("time_num", BigInteger, nullable=False),
-    Column("document", Text(16_000_000), nullable=False),
+    Column("document", _LongText, nullable=False),
     Index("evidence_idx_time_num", "time_num"),
 )

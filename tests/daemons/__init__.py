@@ -3,8 +3,10 @@
 
 from tests.daemons.clamd import Clamd
 from tests.daemons.folder import free_port, free_ports, private_folder
+from tests.daemons.mariadb import Mariadb
 from tests.daemons.milterguard import Milterguard
 from tests.daemons.postfix import Postfix
+from tests.daemons.postgresql import Postgresql
 from tests.daemons.process import Daemon, DaemonError, wait_until
 from tests.daemons.sink import Delivered, Sink
 from tests.daemons.smtp import Dialogue, Reply, Smtp, send
@@ -16,8 +18,10 @@ __all__ = [
     "DaemonError",
     "Delivered",
     "Dialogue",
+    "Mariadb",
     "Milterguard",
     "Postfix",
+    "Postgresql",
     "Reply",
     "Sink",
     "Smtp",

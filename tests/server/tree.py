@@ -85,9 +85,9 @@ class Policies:
         return ()
 
     def with_authors(
-        self, judged: Judged, *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
-    ) -> Judged:
-        return judged
+        self, judged: Sequence[Judged], *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
+    ) -> tuple[Judged, ...]:
+        return tuple(judged)
 
     def judged(
         self,

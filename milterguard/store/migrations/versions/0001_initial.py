@@ -13,6 +13,7 @@ down_revision = None
 branch_labels = None
 depends_on = None
 
+_LONG_TEXT = sa.Text(length=16000000).with_variant(sa.Text(), "postgresql")
 _BIG_ID = sa.BigInteger().with_variant(sa.Integer(), "sqlite")
 
 
@@ -26,7 +27,7 @@ def upgrade() -> None:
         sa.Column("partition_tag", sa.Integer(), server_default="0", autoincrement=False, nullable=False),
         sa.Column("mail_id", _exact(16), nullable=False),
         sa.Column("time_num", sa.BigInteger(), nullable=False),
-        sa.Column("document", sa.Text(length=16000000), nullable=False),
+        sa.Column("document", _LONG_TEXT, nullable=False),
         sa.PrimaryKeyConstraint("partition_tag", "mail_id"),
     )
     op.create_index("evidence_idx_time_num", "evidence", ["time_num"], unique=False)

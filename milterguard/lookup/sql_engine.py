@@ -1,0 +1,172 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Connections to a database that is only read, and never for long.
+
+Made after the fork. Every driver gets the time limit as its own, so that a thread which nobody waits
+for any more comes back by itself: on the way to the server, within the server, and while it is silent.
+
+*Errors:* ConfigError for an address that can never work. ``ask`` raises StoreError for a server that
+is not well and Refused for a question that a server which is well does not answer.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import quote
+
+from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
+from sqlalchemy.pool import QueuePool
+
+from milterguard.config.value import masked
+from milterguard.core.text import printable
+from milterguard.errors import ConfigError, StoreError
+from milterguard.lookup.backends import Refused
+
+_CONNECTIONS = 4
+_LEAST_CONNECT_SECONDS = 2
+"""libpq takes no less."""
+_SLOW_MYSQL = frozenset({1205, 1213, 1317, 1969, 3024})
+"""Locked, deadlocked, interrupted, over the time limit (MariaDB, MySQL): not the question's fault."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """Rows, with the names of their columns; a name may come twice."""
+
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+
+def name_of(url: str) -> str:
+    """Return an address as the log may show it."""
+    return f"SQL {printable(masked(url).partition('?')[0], 200)}"
+
+
+def make_reader(url: str, *, timeout_seconds: float) -> Engine:
+    """Return an engine that reads. Connects with the first use. Raises ConfigError."""
+    try:
+        parsed = _read_only(make_url(url))
+        engine = create_engine(
+            parsed,
+            connect_args=_limits(parsed, timeout_seconds),
+            isolation_level="AUTOCOMMIT",
+            poolclass=QueuePool,
+            pool_size=_CONNECTIONS,
+            max_overflow=0,
+            pool_timeout=timeout_seconds,
+            pool_reset_on_return=None,
+            hide_parameters=True,
+        )
+    except NoSuchModuleError as error:
+        raise _bad_url("a dialect that SQLAlchemy knows") from error
+    except ImportError as error:
+        raise _bad_url(f"the driver to be installed (Python module {error.name})") from error
+    except (ArgumentError, ValueError, TypeError) as error:
+        raise _bad_url("SQLAlchemy URLs") from error
+    event.listen(engine, "connect", _set_up(parsed, timeout_seconds))
+    return engine
+
+
+def ask(engine: Engine, statement: str, parameters: Mapping[str, object]) -> Answer:
+    """Return all rows. Raises StoreError, Refused."""
+    try:
+        return _ask(engine, statement, parameters)
+    except DBAPIError as error:
+        if not error.connection_invalidated or error.statement is None:
+            raise _trouble(error) from error
+    except (SQLAlchemyError, UnicodeError, OverflowError) as error:
+        raise _trouble(error) from error
+    # The connection was an old one, of before the server was started anew; all of those are gone now.
+    try:
+        return _ask(engine, statement, parameters)
+    except (SQLAlchemyError, UnicodeError, OverflowError) as error:
+        raise _trouble(error) from error
+
+
+def is_askable(key: str) -> bool:
+    """Whether every database takes this text.
+
+    NUL and surrogates are in no database, and where amavis has addresses in BYTEA a backslash is an escape.
+    """
+    return not any(character in "\0\\" or "\ud800" <= character <= "\udfff" for character in key)
+
+
+def _ask(engine: Engine, statement: str, parameters: Mapping[str, object]) -> Answer:
+    with engine.connect() as connection:
+        result = connection.execute(text(statement), parameters)
+        if not result.returns_rows:
+            raise StoreError("the statement has no rows: it is no SELECT")
+        return Answer(tuple(result.keys()), tuple(tuple(row) for row in result))
+
+
+def _trouble(error: Exception) -> StoreError:
+    reason = printable(" ".join(str(getattr(error, "orig", None) or error).split()), 200)
+    return Refused(reason) if _is_refusal(error) else StoreError(reason)
+
+
+def _is_refusal(error: Exception) -> bool:
+    """Whether the server is well: it answered, and what it answered is not that it has no time."""
+    if not isinstance(error, SQLAlchemyError):
+        return True
+    if not isinstance(error, DBAPIError) or error.connection_invalidated or error.statement is None:
+        return False
+    if not isinstance(error, OperationalError):
+        return True
+    # PyMySQL calls nearly everything an operational error, what strangers can bring about as well.
+    number = error.orig.args[0] if error.orig is not None and error.orig.args else None
+    return isinstance(number, int) and 1000 <= number < 2000 and number not in _SLOW_MYSQL
+
+
+def _read_only(url: URL) -> URL:
+    """Return the address of a file with words for *there, or not at all*: SQLite would make what is missing."""
+    if url.get_backend_name() != "sqlite" or "uri" in url.query:
+        return url
+    return url.set(database=f"file:{quote(url.database or '')}", query={**url.query, "mode": "rw", "uri": "true"})
+
+
+def _limits(url: URL, seconds: float) -> dict[str, Any]:
+    """Return what a driver is told when it connects. The URL may say otherwise."""
+    milliseconds = max(1, int(seconds * 1000))
+    if url.get_backend_name() == "sqlite":
+        return {"timeout": seconds, "check_same_thread": False}
+    if url.get_backend_name() == "postgresql":
+        given: dict[str, Any] = {
+            "connect_timeout": max(_LEAST_CONNECT_SECONDS, math.ceil(seconds)),
+            "tcp_user_timeout": milliseconds,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 2,
+            "client_encoding": "utf8",
+            "application_name": "milterguard",
+            "options": f"-c default_transaction_read_only=on -c statement_timeout={milliseconds}",
+            # Statements may stay prepared while tables change, or while a pooler hands out other connections.
+            "prepare_threshold": None,
+        }
+        return {key: value for key, value in given.items() if key not in url.query}
+    times = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), max(seconds, 1.0))
+    return {key: value for key, value in times.items() if key not in url.query}
+
+
+def _set_up(url: URL, seconds: float) -> Any:
+    """Return what is done to a new connection."""
+    statements = {
+        "sqlite": ["PRAGMA query_only=ON"],
+        "mysql": [
+            "SET SESSION TRANSACTION READ ONLY",
+            f"SET /*M!100101 max_statement_time={seconds:.3f}, */ @milterguard=1",
+        ],
+    }.get("mysql" if url.get_backend_name() in ("mysql", "mariadb") else url.get_backend_name(), [])
+
+    def set_up(connection: Any, _: object) -> None:
+        cursor = connection.cursor()
+        for statement in statements:
+            cursor.execute(statement)
+        cursor.close()
+
+    return set_up
+
+
+def _bad_url(expected: str) -> ConfigError:
+    # The URL may hold a password, so it is not repeated.
+    return ConfigError("[lookup.sql]", "urls", expected=expected, got="something else")
