@@ -60,8 +60,8 @@ class Mariadb(Daemon):
     def is_ready(self) -> bool:
         try:
             self.run("SELECT 1")
-        except pymysql.OperationalError:
-            return False
+        except pymysql.OperationalError as error:
+            raise ConnectionError(str(error)) from error
         return True
 
     def new_database(self) -> str:

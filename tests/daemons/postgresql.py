@@ -59,8 +59,8 @@ class Postgresql(Daemon):
     def is_ready(self) -> bool:
         try:
             self.run("SELECT 1")
-        except psycopg.OperationalError:
-            return False
+        except psycopg.OperationalError as error:
+            raise ConnectionError(str(error)) from error
         return True
 
     def new_database(self) -> str:
