@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A private MariaDB on a loopback port, which asks nobody for a password and writes nothing down durably.
+"""A private MariaDB on a loopback port, which asks nobody for a password and syncs nothing to the disk.
 
 *Source:* mariadb-install-db(1), mariadbd(8).
 """
@@ -51,7 +51,7 @@ class Mariadb(Daemon):
             "--bind-address=127.0.0.1",
             "--skip-grant-tables",
             "--skip-name-resolve",
-            "--innodb-flush-log-at-trx-commit=0",
+            "--innodb-flush-log-at-trx-commit=2",
             "--innodb-buffer-pool-size=32M",
             "--innodb-log-file-size=8M",
             "--skip-innodb-doublewrite",

@@ -37,7 +37,7 @@ def database(server: Server) -> Database:
 
 
 def _settings(*urls: str) -> Table:
-    sql = {"urls": list(urls), "fresh_seconds": 0.0, "retry_seconds": 0.5}
+    sql: Table = {"urls": list(urls), "fresh_seconds": 0.0, "retry_seconds": 0.5}
     # One worker: what it was told last is its own.
     return {
         "server": {"workers": 1},
