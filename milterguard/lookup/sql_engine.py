@@ -93,11 +93,14 @@ def is_askable(key: str) -> bool:
 
 
 def _ask(engine: Engine, statement: str, parameters: Mapping[str, object]) -> Answer:
-    with engine.connect() as connection:
-        result = connection.execute(text(statement), parameters)
-        if not result.returns_rows:
-            raise StoreError("the statement has no rows: it is no SELECT")
-        return Answer(tuple(result.keys()), tuple(tuple(row) for row in result))
+    pool = engine.pool
+    try:
+        with engine.connect() as connection:
+            result = connection.execute(text(statement), parameters)
+            return Answer(tuple(result.keys()), tuple(tuple(row) for row in result))
+    finally:
+        if engine.pool is not pool:  # disposed of while we waited: what was given back since is closed by nobody else
+            pool.dispose()
 
 
 def _trouble(error: Exception) -> StoreError:
