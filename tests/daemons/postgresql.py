@@ -15,7 +15,7 @@ from tests.daemons.folder import free_port
 from tests.daemons.process import Daemon
 
 PROGRAMS = Path("/usr/lib/postgresql")
-USER = "milterguard"
+USER = "tester"
 
 
 class Postgresql(Daemon):
