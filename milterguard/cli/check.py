@@ -27,8 +27,9 @@ def check_command(as_json: bool) -> int:
 
     Each clamd is asked for its version and the age of its signatures, and gets EICAR, EICAR in twenty
     nested archives and an encrypted archive: a clamd whose limits silently answer OK is a hole. Each
-    spamd gets GTUBE. A sealed child opens an archive and tells which of its seals hold. Nothing is
-    changed anywhere.
+    spamd gets GTUBE. A sealed child opens an archive and tells which of its seals hold. Each database of
+    lookup.sql is asked for its tables, for values that cannot be read and for columns that mean nothing.
+    Nothing is changed anywhere.
 
     \b
     Exit status: 0 no error (warnings there may be), 1 at least one error, 78 wrong settings.
@@ -53,6 +54,7 @@ def _rows(settings: "Settings") -> "Iterator[Row]":
     from milterguard.cli.probe_clamd import clamd_rows
     from milterguard.cli.probe_parts import part_rows
     from milterguard.cli.probe_spamd import spamd_rows
+    from milterguard.cli.probe_sql import sql_rows
     from milterguard.cli.probe_store import store_rows
 
     yield from _settings_rows(settings)
@@ -60,6 +62,7 @@ def _rows(settings: "Settings") -> "Iterator[Row]":
     yield from spamd_rows(settings.checks.spamd)
     yield from part_rows(settings.checks)
     yield from store_rows(settings)
+    yield from sql_rows(settings)
 
 
 def _settings_rows(settings: "Settings") -> "Iterator[Row]":

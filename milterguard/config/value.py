@@ -30,7 +30,7 @@ _ON_FAILURE = (Destiny.TEMPFAIL, Destiny.PASS)
 _CATEGORIES = {category.word: category for category in Category}
 _BREAKS = re.compile(r"[\t\r\n]+")
 """A statement is best written over several lines."""
-_PASSWORD = re.compile(r"(://[^/?#@:]*):.*@|([?&](?:[a-z]*password|passwd|passfile)=)[^&]*", re.IGNORECASE)
+_PASSWORD = re.compile(r"(://[^/?#@:]*):.*@|([?&](?:[a-z_]*password|passwd|passfile)=)[^&]*", re.IGNORECASE)
 
 
 class Mismatch(Exception):  # noqa: N818  (caught by the loader alone)

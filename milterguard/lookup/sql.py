@@ -11,6 +11,7 @@ said anything about the recipient; ConfigError for an address that can never wor
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from itertools import islice
 
 from sqlalchemy import Engine
@@ -62,6 +63,8 @@ class SqlSource:
         if self._recipient_select is None:
             self._sender_select = sql_schema.SENDERS
         self._reader = Reader()
+        # A message has one sender and several recipients.
+        self._sender_keys = lru_cache(64)(self._keys_of_senders)
         self._engines = {name_of(url): make_reader(url, timeout_seconds=sql.timeout_seconds) for url in sql.urls}
         self._backends = Backends(
             self._engines, time_limit_seconds=sql.timeout_seconds, retry_seconds=sql.retry_seconds
@@ -101,7 +104,7 @@ class SqlSource:
         keys = self._keys(asked.address, is_local=asked.is_local)
         entries: tuple[SenderEntry, ...] = ()
         if self._recipient_select is None:
-            of_sender = self._sender_keys([asked.sender])
+            of_sender = self._sender_keys((asked.sender,))
             answer = ask(engine, *sql_schema.RECIPIENT.filled({"k": keys, "r": of_sender}))
             rows, found = sql_schema.rows_of(answer)
             entries = _closest_first(found, of_sender)
@@ -126,7 +129,7 @@ class SqlSource:
         keys = sql_keys(address, delimiter=self._delimiter, is_local=is_local)
         return tuple(key for key in keys if is_askable(key))
 
-    def _sender_keys(self, senders: Sequence[str]) -> tuple[str, ...]:
+    def _keys_of_senders(self, senders: tuple[str, ...]) -> tuple[str, ...]:
         keys = (key for each in senders for key in self._keys(each, is_local=self._is_ours(each)))
         return tuple(dict.fromkeys(keys))
 

@@ -9,12 +9,14 @@ is not well and Refused for a question that a server which is well does not answ
 """
 
 import math
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, create_engine, event, make_url, text
+from sqlalchemy import URL, Engine, TextClause, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
@@ -23,6 +25,7 @@ from milterguard.core.text import printable
 from milterguard.errors import ConfigError, StoreError
 from milterguard.lookup.backends import Refused
 
+_UNASKABLE = re.compile("[\\0\\\\\ud800-\udfff]")
 _CONNECTIONS = 4
 _LEAST_CONNECT_SECONDS = 2
 """libpq takes no less."""
@@ -73,11 +76,11 @@ def ask(engine: Engine, statement: str, parameters: Mapping[str, object]) -> Ans
     try:
         return _ask(engine, statement, parameters)
     except DBAPIError as error:
-        if not error.connection_invalidated or error.statement is None:
+        if not _is_outdated(error):
             raise _trouble(error) from error
+        engine.dispose()
     except (SQLAlchemyError, UnicodeError, OverflowError) as error:
         raise _trouble(error) from error
-    # The connection was an old one, of before the server was started anew; all of those are gone now.
     try:
         return _ask(engine, statement, parameters)
     except (SQLAlchemyError, UnicodeError, OverflowError) as error:
@@ -89,15 +92,30 @@ def is_askable(key: str) -> bool:
 
     NUL and surrogates are in no database, and where amavis has addresses in BYTEA a backslash is an escape.
     """
-    return not any(character in "\0\\" or "\ud800" <= character <= "\udfff" for character in key)
+    return not _UNASKABLE.search(key)
+
+
+@lru_cache(256)
+def _text(statement: str) -> TextClause:
+    """Return a statement taken apart; there are few different ones."""
+    return text(statement)
 
 
 def _ask(engine: Engine, statement: str, parameters: Mapping[str, object]) -> Answer:
-    with engine.connect() as connection:
-        result = connection.execute(text(statement), parameters)
-        if not result.returns_rows:
-            raise StoreError("the statement has no rows: it is no SELECT")
-        return Answer(tuple(result.keys()), tuple(tuple(row) for row in result))
+    pool = engine.pool
+    try:
+        with engine.connect() as connection:
+            result = connection.execute(_text(statement), parameters)
+            return Answer(tuple(result.keys()), tuple(tuple(row) for row in result))
+    finally:
+        if engine.pool is not pool:  # disposed of while we waited: what was given back since is closed by nobody else
+            pool.dispose()
+
+
+def _is_outdated(error: DBAPIError) -> bool:
+    """Whether only the connection was old: of before the server was started anew, or a table was changed."""
+    is_changed = "cached plan must not change result type" in str(error.orig)
+    return is_changed or (error.connection_invalidated and error.statement is not None)
 
 
 def _trouble(error: Exception) -> StoreError:
@@ -139,9 +157,10 @@ def _limits(url: URL, seconds: float) -> dict[str, Any]:
             "keepalives_count": 2,
             "client_encoding": "utf8",
             "application_name": "milterguard",
-            "options": f"-c default_transaction_read_only=on -c statement_timeout={milliseconds}",
-            # Statements may stay prepared while tables change, or while a pooler hands out other connections.
-            "prepare_threshold": None,
+            "options": f"-c default_transaction_read_only=on -c statement_timeout={milliseconds}"
+            " -c plan_cache_mode=force_generic_plan",
+            # Planning takes longer than everything else. Not behind a pooler, which takes no options either.
+            "prepare_threshold": None if "options" in url.query else 1,
         }
         return {key: value for key, value in given.items() if key not in url.query}
     times = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), max(seconds, 1.0))

@@ -25,13 +25,13 @@ SELECT users.*, 1 AS mg_mark, policy.*, users.id AS mg_id, users.email AS mg_ema
  CASE WHEN EXISTS (SELECT 1 FROM wblist WHERE wblist.rid = users.id) THEN 1 ELSE 0 END AS mg_has_list,
  mailaddr.email AS mg_sender, mailaddr.priority AS mg_sender_priority, wblist.wb AS mg_wb
 FROM users LEFT JOIN policy ON policy.id = users.policy_id
-LEFT JOIN (wblist JOIN mailaddr ON mailaddr.id = wblist.sid)
- ON wblist.rid = users.id AND mailaddr.email IN (%r)
+LEFT JOIN mailaddr ON mailaddr.email IN (%r)
+LEFT JOIN wblist ON wblist.rid = users.id AND wblist.sid = mailaddr.id
 WHERE users.email IN (%k)""",
     places=SENDER_PLACES,
     needed="k",
 )
-"""``%k`` are the recipient's keys, ``%r`` the sender's."""
+"""``%k`` are the recipient's keys, ``%r`` the sender's. All four tables are read by their keys, never as a whole."""
 SENDERS = parsed(
     "SELECT wblist.rid AS rid, mailaddr.email AS email, mailaddr.priority AS priority, wblist.wb AS wb"
     " FROM wblist JOIN mailaddr ON mailaddr.id = wblist.sid WHERE wblist.rid IN (%r) AND mailaddr.email IN (%k)",

@@ -29,7 +29,12 @@ _SECRET_OCTETS = 9
 def addresses_of(record: Record) -> set[tuple[str, str]]:
     """Return the envelope's addresses, each with its domain, labels reversed (``com.example``)."""
     addresses = [record.envelope.sender, *(outcome.address for outcome in record.verdict.decision.outcomes)]
-    return {(storable(address), _reversed_domain(address)) for address in addresses}
+    return {(_address(address), _reversed_domain(address)) for address in addresses}
+
+
+def _address(text: str) -> str:
+    """Return an address as it is kept: for MariaDB two that differ in blanks at the end are one."""
+    return storable(text).rstrip(" ")
 
 
 def _reversed_domain(address: str) -> str:
@@ -48,7 +53,7 @@ def message_row(record: Record, ids: Mapping[str, int]) -> dict[str, Any]:
         "am_id": storable(record.log_id, 20),
         "time_num": int(record.received_at),
         "time_iso": datetime.fromtimestamp(record.received_at, UTC).strftime("%Y%m%dT%H%M%SZ"),
-        "sid": ids[storable(envelope.sender)],
+        "sid": ids[_address(envelope.sender)],
         "policy": bank_path(envelope)[:255],
         "client_addr": storable(envelope.client.address),
         "size": record.size,
@@ -72,7 +77,7 @@ def recipient_rows(record: Record, ids: Mapping[str, int]) -> list[dict[str, Any
         {
             **_key(record),
             "rseqnum": number,
-            "rid": ids[storable(outcome.address)],
+            "rid": ids[_address(outcome.address)],
             "is_local": "Y" if outcome.recipient.is_local else "N",
             "content": _recipient_content(record, outcome),
             "ds": "D" if outcome.address in removed else _DS[record.answer],

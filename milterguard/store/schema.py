@@ -31,8 +31,8 @@ _BigId = BigInteger().with_variant(Integer(), "sqlite")
 """SQLite numbers rows by itself only in a column of type INTEGER."""
 
 
-_LongText = Text(16_000_000).with_variant(Text(), "postgresql")
-"""MariaDB's TEXT ends at 64 KiB unless more is asked for; PostgreSQL's takes no length."""
+_LongText = Text().with_variant(mysql.MEDIUMTEXT(), "mysql", "mariadb")
+"""MariaDB's TEXT ends at 64 KiB."""
 
 
 def _exact(length: int) -> "TypeEngine[str]":

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A private PostgreSQL on a loopback port, without fsync: what it holds is gone after the test anyway.
+"""A private PostgreSQL on a loopback port, without fsync: only a crash of the machine loses what it holds.
 
 *Source:* initdb(1), postgres(1). It refuses to be run by root.
 """
@@ -15,7 +15,7 @@ from tests.daemons.folder import free_port
 from tests.daemons.process import Daemon
 
 PROGRAMS = Path("/usr/lib/postgresql")
-USER = "milterguard"
+USER = "tester"
 
 
 class Postgresql(Daemon):
@@ -48,7 +48,6 @@ class Postgresql(Daemon):
             "unix_socket_directories": self.folder,
             "fsync": "off",
             "full_page_writes": "off",
-            "synchronous_commit": "off",
             "shared_buffers": "32MB",
             "dynamic_shared_memory_type": "mmap",
             "max_connections": 60,
@@ -59,8 +58,8 @@ class Postgresql(Daemon):
     def is_ready(self) -> bool:
         try:
             self.run("SELECT 1")
-        except psycopg.OperationalError:
-            return False
+        except psycopg.OperationalError as error:
+            raise ConnectionError(str(error)) from error
         return True
 
     def new_database(self) -> str:

@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
-from tests.daemons import Clamd, Daemon, DaemonError, Postfix, Sink, Smtp, Spamd, send, wait_until
+from tests.daemons import Clamd, Daemon, DaemonError, Mariadb, Postfix, Postgresql, Sink, Smtp, Spamd, send, wait_until
 from tests.daemons.sample import EICAR, EICAR_NAME, GTUBE, POINTS, points_phrase, points_rule
 from tests.integration.conftest import Serve
 
@@ -37,6 +37,8 @@ MAKERS: dict[str, Callable[[Path], Daemon]] = {
     "spamd": lambda folder: Spamd(folder / "spamd"),
     "spamd-tcp": lambda folder: Spamd(folder / "spamd", tcp=True, children=1),
     "postfix": lambda folder: Postfix(folder / "postfix", sink_port=9),
+    "postgresql": lambda folder: Postgresql(folder / "postgresql"),
+    "mariadb": lambda folder: Mariadb(folder / "mariadb"),
 }
 
 

@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import create_engine, event, insert, select, text
+from sqlalchemy import Connection, create_engine, event, insert, select, text
 
 from milterguard.config.lookup import Sql
 from milterguard.config.settings import Local
@@ -26,18 +26,14 @@ class Database:
     """What a source that was made here has asked."""
 
     def execute(self, *statements: str, **parameters: Any) -> None:
-        engine = create_engine(self.url)
-        with engine.begin() as connection:
+        with _connected(self.url) as connection:
             for statement in statements:
                 connection.execute(text(statement), parameters)
-        engine.dispose()
 
     def add(self, table: str, *rows: Mapping[str, Any]) -> None:
-        engine = create_engine(self.url)
-        with engine.begin() as connection:
+        with _connected(self.url) as connection:
             for row in rows:
                 connection.execute(insert(schema.metadata.tables[table]), [dict(row)])
-        engine.dispose()
 
     def user(self, email: str, *, priority: int = 7, local: str | None = None, **policy: Any) -> int:
         """Add a user with a policy of his own; return his id, which is his policy's too."""
@@ -46,22 +42,15 @@ class Database:
         self.add("users", {"id": number, "policy_id": number, "email": email, "priority": priority, "local": local})
         return number
 
-    def lists(self, rid: int, **said: str) -> None:
-        """Add senders to a user's list, ``NAME="W"`` for the address NAME with ``_at_`` for the sign."""
-        for number, (name, wb) in enumerate(said.items(), self._count("mailaddr") + 1):
-            self.sender(rid, name.replace("_at_", "@").replace("_dot_", "."), wb, number=number)
-
-    def sender(self, rid: int, email: str, wb: str, *, priority: int = 7, number: int = 0) -> None:
-        number = number or self._count("mailaddr") + 1
+    def sender(self, rid: int, email: str, wb: str, *, priority: int = 7) -> None:
+        """Add a sender to a user's list."""
+        number = self._count("mailaddr") + 1
         self.add("mailaddr", {"id": number, "email": email, "priority": priority})
         self.add("wblist", {"rid": rid, "sid": number, "wb": wb})
 
     def _count(self, table: str) -> int:
-        engine = create_engine(self.url)
-        with engine.connect() as connection:
-            count = len(connection.execute(select(schema.metadata.tables[table])).all())
-        engine.dispose()
-        return count
+        with _connected(self.url) as connection:
+            return len(connection.execute(select(schema.metadata.tables[table])).all())
 
     @contextmanager
     def source(self, *, local: Local = LOCAL, **settings: Any) -> Iterator[SqlSource]:
@@ -76,6 +65,16 @@ class Database:
 
     def _note(self, connection: Any, cursor: Any, statement: str, *rest: Any) -> None:
         self.statements.append(statement)
+
+
+@contextmanager
+def _connected(url: str) -> Iterator[Connection]:
+    engine = create_engine(url)
+    try:
+        with engine.begin() as connection:
+            yield connection
+    finally:
+        engine.dispose()
 
 
 def amavis_database(url: str) -> Database:
