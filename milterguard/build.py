@@ -36,6 +36,8 @@ from milterguard.errors import ConfigError, StoreError
 from milterguard.guard import Guard
 from milterguard.job import Rules
 from milterguard.look import CheckedParts, Look
+from milterguard.lookup.layer import Source
+from milterguard.lookup.ldap import ldap_source
 from milterguard.lookup.policies import Policies
 from milterguard.scan import Checked, Scan
 from milterguard.store.journal import Journal
@@ -137,15 +139,21 @@ def _wired(
 ) -> Guard:
     checks = [checked for make in CHECKS if (checked := make(settings.checks)) is not None]
     threads = settings.server.max_messages * (len(checks) + 1) + _MORE_THREADS
+    policies = Policies(settings, _sources(settings))
     return Guard(
-        Policies(settings),
+        policies,
         Scan(checks, threads=threads, look=_look(settings, is_warm=is_warm)),
         keeper=keeper,
         recorders=recorders,
         rules=_rules(settings),
         gate=gate,
-        closing=closing,
+        closing=(policies.close, *closing),
     )
+
+
+def _sources(settings: Settings) -> tuple[Source, ...]:
+    """Return what knows recipients beside the files, in the order in which it is asked. Raises ConfigError."""
+    return tuple(source for source in (ldap_source(settings),) if source is not None)
 
 
 def _look(settings: Settings, *, is_warm: bool) -> Look | None:

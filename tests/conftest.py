@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.daemons import Clamd, Postfix, Sink, Spamd, private_folder
+from tests.daemons import Clamd, Postfix, Sink, Slapd, Spamd, private_folder
+from tests.daemons.certificate import certificate
 from tests.daemons.postfix import forget_leftovers
 
-DAEMON_FIXTURES = {"daemon_folder", "shared_clamd", "shared_spamd", "shared_sink", "shared_postfix"}
+DAEMON_FIXTURES = {"daemon_folder", "shared_clamd", "shared_spamd", "shared_slapd", "shared_sink", "shared_postfix"}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -39,6 +40,12 @@ def shared_clamd(daemon_folder: Path) -> Iterator[Clamd]:
 def shared_spamd(daemon_folder: Path) -> Iterator[Spamd]:
     with Spamd(daemon_folder / "spamd") as spamd:
         yield spamd
+
+
+@pytest.fixture(scope="session")
+def shared_slapd(daemon_folder: Path) -> Iterator[Slapd]:
+    with Slapd(daemon_folder / "slapd", certificate=certificate(daemon_folder / "slapd-tls")) as slapd:
+        yield slapd
 
 
 @pytest.fixture(scope="session")
@@ -77,6 +84,17 @@ def spamd(shared_spamd: Spamd) -> Iterator[Spamd]:
         shared_spamd.restart()
     yield shared_spamd
     shared_spamd.resume()
+
+
+@pytest.fixture
+def slapd(shared_slapd: Slapd) -> Iterator[Slapd]:
+    """A directory without accounts, well at the beginning whatever a test did to it before."""
+    shared_slapd.resume()
+    if not shared_slapd.is_running:
+        shared_slapd.restart()
+    shared_slapd.clear()
+    yield shared_slapd
+    shared_slapd.resume()
 
 
 @pytest.fixture

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from milterguard.config.banned_rules import shipped
+from milterguard.config.ldap import Ldap
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
 from milterguard.core.destiny import Destiny
@@ -107,6 +108,13 @@ class Local:
     recipient_delimiter: str = setting(
         "+", "Separates user and extension in an address; empty: none.", amavis="$recipient_delimiter"
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Lookup:
+    """What knows recipients beside these files. Sections ``[lookup.NAME]``."""
+
+    ldap: Ldap = field(default_factory=Ldap)
 
 
 class ScanParts(StrEnum):
@@ -344,6 +352,7 @@ class Settings:
 
     server: Server = field(default_factory=Server)
     local: Local = field(default_factory=Local)
+    lookup: Lookup = field(default_factory=Lookup)
     checks: Checks = field(default_factory=Checks)
     headers: Headers = field(default_factory=Headers)
     store: Store = field(default_factory=Store)

@@ -7,6 +7,7 @@ from tests.daemons.milterguard import Milterguard
 from tests.daemons.postfix import Postfix
 from tests.daemons.process import Daemon, DaemonError, wait_until
 from tests.daemons.sink import Delivered, Sink
+from tests.daemons.slapd import Slapd
 from tests.daemons.smtp import Dialogue, Reply, Smtp, send
 from tests.daemons.spamd import Spamd
 
@@ -20,6 +21,7 @@ __all__ = [
     "Postfix",
     "Reply",
     "Sink",
+    "Slapd",
     "Smtp",
     "Spamd",
     "free_port",

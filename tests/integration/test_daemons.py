@@ -13,7 +13,7 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
-from tests.daemons import Clamd, Daemon, DaemonError, Postfix, Sink, Smtp, Spamd, send, wait_until
+from tests.daemons import Clamd, Daemon, DaemonError, Postfix, Sink, Slapd, Smtp, Spamd, send, wait_until
 from tests.daemons.sample import EICAR, EICAR_NAME, GTUBE, POINTS, points_phrase, points_rule
 from tests.integration.conftest import Serve
 
@@ -36,6 +36,7 @@ MAKERS: dict[str, Callable[[Path], Daemon]] = {
     "clamd-tcp": lambda folder: Clamd(folder / "clamd", tcp=True),
     "spamd": lambda folder: Spamd(folder / "spamd"),
     "spamd-tcp": lambda folder: Spamd(folder / "spamd", tcp=True, children=1),
+    "slapd": lambda folder: Slapd(folder / "slapd"),
     "postfix": lambda folder: Postfix(folder / "postfix", sink_port=9),
 }
 
