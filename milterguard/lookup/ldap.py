@@ -47,7 +47,7 @@ def ldap_source(settings: Settings) -> Source | None:
     except ImportError as error:
         expected = f"the extra ldap to be installed (Python module {error.name})"
         raise ConfigError("settings", "lookup.ldap.urls", expected=expected, got="it is not") from error
-    servers = {f"{NAME} {url}": LdapServer(url, ldap) for url in ldap.urls}
+    servers = {url: LdapServer(url, ldap) for url in ldap.urls}
     return LdapSource(servers, ldap, delimiter=settings.local.recipient_delimiter)
 
 

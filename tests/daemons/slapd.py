@@ -77,7 +77,7 @@ class Slapd(Daemon):
         """``certificate`` switches StartTLS and ldaps:// on."""
         super().__init__("slapd", folder)
         port, tls_port = free_ports(2)
-        self._certificate = certificate
+        self.certificate = certificate
         self.unix_url = "ldapi://" + quote(str(socket_path(folder / "ldapi")), safe="")
         self.url = f"ldap://127.0.0.1:{port}"
         self.tls_url = f"ldaps://127.0.0.1:{tls_port}" if certificate else ""
@@ -96,7 +96,7 @@ class Slapd(Daemon):
             self._load(_BASE_ENTRIES)
 
     def _load(self, entries: str) -> None:
-        command = [PROGRAM, "-T", "add", "-q", "-f", self.folder / "slapd.conf"]
+        command = [str(PROGRAM), "-T", "add", "-q", "-f", str(self.folder / "slapd.conf")]
         loaded = subprocess.run(command, input=entries, capture_output=True, text=True, check=False)
         if loaded.returncode:
             raise DaemonError(f"slapadd: {loaded.stderr}")
@@ -153,11 +153,11 @@ class Slapd(Daemon):
     def _configuration(self) -> str:
         includes = "".join(f"include {SCHEMAS / name}.schema\n" for name in ("core", "cosine", "inetorgperson"))
         tls = ""
-        if self._certificate:
+        if self.certificate:
             tls = (
-                f"TLSCACertificateFile {self._certificate.ca_file}\n"
-                f"TLSCertificateFile {self._certificate.file}\n"
-                f"TLSCertificateKeyFile {self._certificate.key_file}\n"
+                f"TLSCACertificateFile {self.certificate.ca_file}\n"
+                f"TLSCertificateFile {self.certificate.file}\n"
+                f"TLSCertificateKeyFile {self.certificate.key_file}\n"
             )
         return f"""\
 {includes}include {self.folder}/amavis.schema
