@@ -9,7 +9,7 @@ broken at the moment is no error here: messages are answered with 451 or go with
 
 import logging
 import socket
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -139,7 +139,7 @@ def _wired(
 ) -> Guard:
     checks = [checked for make in CHECKS if (checked := make(settings.checks)) is not None]
     threads = settings.server.max_messages * (len(checks) + 1) + _MORE_THREADS
-    policies = Policies(settings, _sources(settings))
+    policies = build_policies(settings)
     return Guard(
         policies,
         Scan(checks, threads=threads, look=_look(settings, is_warm=is_warm)),
@@ -147,13 +147,19 @@ def _wired(
         recorders=recorders,
         rules=_rules(settings),
         gate=gate,
-        closing=(policies.close, *closing),
+        closing=(*closing, policies.close),
     )
 
 
-def _sources(settings: Settings) -> tuple[Source, ...]:
-    """Return what knows recipients beside the files, in the order in which it is asked. Raises ConfigError."""
-    return tuple(source for source in (ldap_source(settings),) if source is not None)
+def build_policies(settings: Settings) -> Policies:
+    """Return what knows recipients: files and directory. Call it after the fork. Raises ConfigError."""
+    return Policies(settings, tuple(_sources(settings)))
+
+
+def _sources(settings: Settings) -> Iterator[Source]:
+    """Yield what is asked before the files, in this order (amavis: SQL, then LDAP)."""
+    if (directory := ldap_source(settings)) is not None:
+        yield directory
 
 
 def _look(settings: Settings, *, is_warm: bool) -> Look | None:

@@ -50,7 +50,7 @@ class Ldap:
         "Nobody waits longer for the answer about one recipient.",
         amavis="$default_ldap{timeout}",
         minimum=0.1,
-        maximum=60,
+        maximum=8,
     )
     fresh_seconds: float = setting(30.0, "An answer is not asked for again for that long.", minimum=0, maximum=86400)
     retry_seconds: float = setting(

@@ -21,6 +21,7 @@ from milterguard.lookup.layer import MERGED, Layer
 
 LOCAL, MODIFIES_SUBJECT = "amavisLocal", "amavisSpamModifiesSubj"
 SENDERS = {"amavisWhitelistSender": "allow_senders", "amavisBlacklistSender": "deny_senders"}
+_CATCH_ALL = "@."
 _SUBJECT_TAGS = ("spam_subject_tag1", "spam_subject_tag", "spam_subject_tag3")
 _NOT_IN_THE_SCHEMA = frozenset({"banned_lover", "addr_extension_unchecked", "addr_extension_clean"})
 """Columns without an attribute."""
@@ -73,10 +74,16 @@ def layers_of(entries: Sequence[Entry], tell: Tell) -> tuple[Layer, ...]:
         settings = _settings(entry, tell)
         if deciding is not None and not may_tag[deciding]:
             settings = _untagged(settings, is_deciding=index == deciding)
-        is_local = _flag(entry, LOCAL, tell=tell)
+        is_local = _is_local(entry, tell)
         if settings or is_local is not None:
             layers.append(Layer(tuple(settings.items()), _origin(entry), is_local=is_local))
     return tuple(layers)
+
+
+def _is_local(entry: Entry, tell: Tell) -> bool | None:
+    """Return what an entry says about whether the recipient is ours; who has one is, but for the catch-all's sake."""
+    said = _flag(entry, LOCAL, tell=tell)
+    return True if said is None and entry.key not in ("", _CATCH_ALL) else said
 
 
 def sender_entry(text: str) -> str:

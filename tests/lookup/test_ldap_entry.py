@@ -93,20 +93,35 @@ def test_an_attribute_is_a_setting(attribute: str) -> None:
     (layer,) = layers(entry(**{attribute: text}))
     assert layer.settings == ((key, value),)
     assert layer.origin == "LDAP cn=a (a@example.com)"
-    assert layer.is_local is None
 
 
 @pytest.mark.parametrize("attribute", UNUSED)
 def test_an_attribute_without_meaning_is_none(attribute: str) -> None:
     """It gives nothing and is no slip."""
-    assert layers(entry(**{attribute: "x"})) == ()
+    (layer,) = layers(entry(**{attribute: "x"}))
+    assert layer.settings == ()
 
 
+@pytest.mark.parametrize("key", ["a@example.com", "@.example.com", "@.", ""])
 @pytest.mark.parametrize(("text", "is_local"), [("TRUE", True), ("FALSE", False)])
-def test_locality(text: str, is_local: bool) -> None:
+def test_locality(text: str, is_local: bool, key: str) -> None:
     """amavisLocal says whether a recipient is ours."""
-    (layer,) = layers(entry(amavisLocal=text))
+    (layer,) = layers(Entry("cn=a", key, (("amavisLocal", (text.encode(),)),)))
     assert (layer.settings, layer.is_local) == ((), is_local)
+
+
+@pytest.mark.parametrize(
+    ("key", "is_local"), [("a@example.com", True), ("@.example.com", True), ("@.", None), ("", None)]
+)
+def test_who_has_an_entry_is_ours(key: str, is_local: bool | None) -> None:
+    """Without amavisLocal, unless the entry is everybody's."""
+    (layer,) = layers(Entry("cn=a", key, (("amavisSpamLover", (b"TRUE",)),)))
+    assert layer.is_local is is_local
+
+
+def test_an_entry_of_everybody_that_says_nothing_is_none() -> None:
+    """Nothing is made of it."""
+    assert layers(Entry("cn=a", "@.", ())) == ()
 
 
 def test_tables_by_category_are_put_together() -> None:
@@ -189,8 +204,9 @@ def test_no_subject_tags_where_the_subject_stays() -> None:
 def test_the_closest_word_about_the_subject_decides() -> None:
     """A closer TRUE lets the tags be, whatever a farther entry says."""
     close = entry("close", amavisSpamModifiesSubj="TRUE", amavisSpamSubjectTag2="[x] ")
-    (layer,) = layers(close, entry("far", amavisSpamModifiesSubj="FALSE"))
-    assert layer.settings == (("spam_subject_tag", "[x] "),)
+    first, second = layers(close, entry("far", amavisSpamModifiesSubj="FALSE"))
+    assert first.settings == (("spam_subject_tag", "[x] "),)
+    assert second.settings == ()
 
 
 def test_entries_come_by_their_keys() -> None:
