@@ -124,7 +124,10 @@ class LdapServer:
         connection.set_option(ldap.OPT_X_TLS_PROTOCOL_MIN, ldap.OPT_X_TLS_PROTOCOL_TLS1_2)
         if self._settings.tls_ca_file:
             connection.set_option(ldap.OPT_X_TLS_CACERTFILE, self._settings.tls_ca_file)
-        connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+        try:
+            connection.set_option(ldap.OPT_X_TLS_NEWCTX, 0)
+        except ValueError as error:  # "option error" is all that the library says
+            raise StoreError(f"no certificates can be read from {self._settings.tls_ca_file or 'ldap.conf'}") from error
 
     def _rested(self) -> SimpleLDAPObject | None:
         """Return a connection that was used before, if there is one that may still be good."""

@@ -188,6 +188,13 @@ def test_a_server_that_nobody_vouches_for_is_told_nothing(
     assert "its certificate is not one that tls_ca_file vouches for" in reason
 
 
+def test_certificates_that_cannot_be_read_are_told(slapd: Slapd, open_directory: OpenDirectory, tmp_path: Path) -> None:
+    """With the name of the file."""
+    settings = replace(impatient(slapd), urls=(slapd.tls_url,), tls_ca_file=str(tmp_path / "none.pem"))
+    _, reason = fails(open_directory(settings), "a@example.com")
+    assert f"no certificates can be read from {tmp_path / 'none.pem'}" in reason
+
+
 @pytest.mark.parametrize("kind", ["start_tls", "ldaps"])
 def test_encrypted_questions_are_answered(
     kind: str, slapd: Slapd, open_directory: OpenDirectory, ours: Certificate
