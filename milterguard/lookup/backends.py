@@ -6,7 +6,10 @@ server do the waiting. A server that hangs holds these and no others; while all 
 asked at all. The first server in the operator's order that is well is asked. One that failed rests
 for ``retry_seconds``; then a single question tries it out while it goes on resting for the others.
 
-*Errors:* StoreError when nobody answered in time; Refused goes through as it is.
+A question that a server refuses, although it is well, must not take that server away from everybody:
+questions come from strangers. The next server is asked, and none rests.
+
+*Errors:* StoreError when nobody answered in time.
 """
 
 import logging
@@ -34,7 +37,7 @@ _LONGEST_REASON = 300
 
 
 class Refused(StoreError):  # noqa: N818  (no failure of a server)
-    """A server is well and does not answer this one question; no other is asked."""
+    """A server is well and does not answer this one question."""
 
 
 class Crew:
@@ -154,7 +157,7 @@ class Backends(Generic[S]):
     def ask(self, question: Callable[[S], T]) -> T:
         """Return the answer of the first server that gives one within the time limit for all.
 
-        ``question`` raises StoreError when a server is not well and Refused when it is. Raises the same.
+        ``question`` raises StoreError when a server is not well, and Refused when it is. Raises StoreError.
         """
         end = time.monotonic() + self._limit
         failures: list[str] = []
@@ -165,11 +168,8 @@ class Backends(Generic[S]):
             began = self._clock()
             try:
                 answer = _put_to(server, question, seconds=left if is_last else left / 2)
-            except Refused:
-                self._note_answer(server)
-                raise
             except StoreError as error:
-                self._note_failure(server, printable(str(error), _LONGEST_REASON), began=began)
+                self._note_failure(server, error, began=began)
                 failures.append(f"{server.name}: {error}")
             else:
                 self._note_answer(server)
@@ -201,24 +201,37 @@ class Backends(Generic[S]):
     def _note_answer(self, server: _Server[S]) -> None:
         with self._lock:
             now = self._clock()
-            failed_for = now - server.fails_since if server.rests_until is not None else None
-            server.answered_at, server.rests_until, server.told_at = now, None, float("-inf")
-        if failed_for is not None:
+            failed_for = now - server.fails_since
+            has_rested = server.rests_until is not None
+            server.answered_at, server.rests_until = now, None
+            if has_rested:
+                server.told_at = float("-inf")
+        if has_rested:
             log.warning("%s answers again, after %.0f s", server.name, failed_for)
 
-    def _note_failure(self, server: _Server[S], trouble: str, *, began: float) -> None:
+    def _note_failure(self, server: _Server[S], error: StoreError, *, began: float) -> None:
+        trouble = printable(str(error), _LONGEST_REASON)
+        if isinstance(error, Refused):
+            self._note_answer(server)
+        elif not self._must_rest(server, trouble, began=began):
+            return
+        with self._lock:
+            is_told = self._clock() - server.told_at < NOTICE_SECONDS
+            if not is_told:
+                server.told_at = self._clock()
+        if not is_told:
+            log.warning("%s cannot be asked: %s", server.name, trouble)
+
+    def _must_rest(self, server: _Server[S], trouble: str, *, began: float) -> bool:
+        """Let a server rest; False for one that answered somebody else since."""
         with self._lock:
             now = self._clock()
-            if server.answered_at > began:  # it is well, and this question was too much for it
-                return
+            if server.answered_at > began:
+                return False
             if server.rests_until is None:
                 server.fails_since = now
             server.rests_until, server.trouble = now + self._retry_seconds, trouble
-            is_told = now - server.told_at < NOTICE_SECONDS
-            if not is_told:
-                server.told_at = now
-        if not is_told:
-            log.warning("%s cannot be asked: %s", server.name, trouble)
+        return True
 
 
 def _put_to(server: _Server[S], question: Callable[[S], T], *, seconds: float) -> T:
