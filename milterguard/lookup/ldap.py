@@ -86,8 +86,6 @@ class LdapSource:
     def _ask(self, question: tuple[str, bool]) -> tuple[Layer, ...]:
         address, is_local = question
         keys = ldap_keys(address, delimiter=self._delimiter, is_local=is_local)
-        if not keys:
-            return ()
         search_filter = self._filter.filled(keys, _places(address, self._delimiter))
         found = self._backends.ask(lambda server: server.search(search_filter, self._attributes))
         return self._layers_of(entries_of(found, keys, self._filter.key_places))
@@ -98,7 +96,7 @@ def _told_layers(entries: tuple[Entry, ...]) -> tuple[Layer, ...]:
 
 
 def ldap_keys(address: str, *, delimiter: str, is_local: bool) -> tuple[str, ...]:
-    """Return the keys of an address as amavis' directories have them, the closest first. Never raises.
+    """Return the keys of an address as amavis' directories have them, the closest first, one at least. Never raises.
 
     ``user+foo@sub.example.com``, ``user@sub.example.com``, for our own recipients ``user+foo`` and
     ``user``, then ``@sub.example.com``, ``@.sub.example.com`` … ``@.``.
