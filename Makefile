@@ -82,7 +82,7 @@ lock: ## Pin the newest versions that pyproject.toml allows, for setup and CI
 	@scratch=$$(mktemp -d)
 	trap 'rm -rf "$$scratch"' EXIT
 	$${PYTHON:-$(BIN)/python} -m venv "$$scratch/venv"
-	"$$scratch/venv/bin/pip" --disable-pip-version-check install -q --editable '.[dev,postgres,mysql]'
+	"$$scratch/venv/bin/pip" --disable-pip-version-check install -q --editable '.[dev,postgres,mysql,ldap]'
 	{
 		echo "# Versions that the tests were run with; used as constraints. Written by: make lock"
 		"$$scratch/venv/bin/pip" freeze --exclude-editable

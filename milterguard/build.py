@@ -37,6 +37,7 @@ from milterguard.guard import Guard
 from milterguard.job import Rules
 from milterguard.look import CheckedParts, Look
 from milterguard.lookup.layer import Source
+from milterguard.lookup.ldap import ldap_source
 from milterguard.lookup.policies import Policies
 from milterguard.lookup.sql import SqlSource
 from milterguard.scan import Checked, Scan
@@ -157,9 +158,11 @@ def build_policies(settings: Settings) -> Policies:
 
 
 def _sources(settings: Settings) -> Iterator[Source]:
-    """Yield the databases, in the order in which they are asked (amavis: SQL, then LDAP)."""
+    """Yield what is asked before the files, in this order (amavis: SQL, then LDAP)."""
     if settings.lookup.sql.urls:
         yield SqlSource(settings.lookup.sql, settings.local)
+    if (directory := ldap_source(settings)) is not None:
+        yield directory
 
 
 def _look(settings: Settings, *, is_warm: bool) -> Look | None:

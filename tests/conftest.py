@@ -10,13 +10,14 @@ from typing import TypeVar
 
 import pytest
 
-from tests.daemons import Clamd, Mariadb, Postfix, Postgresql, Sink, Spamd, private_folder
+from tests.daemons import Clamd, Mariadb, Postfix, Postgresql, Sink, Slapd, Spamd, private_folder
+from tests.daemons.certificate import certificate
 from tests.daemons.postfix import forget_leftovers
 
 Server = TypeVar("Server", Postgresql, Mariadb)
 DAEMON_FIXTURES = {
     *("daemon_folder", "shared_clamd", "shared_spamd", "shared_sink", "shared_postfix"),
-    *("shared_postgresql", "shared_mariadb"),
+    *("shared_postgresql", "shared_mariadb", "shared_slapd"),
 }
 
 
@@ -56,6 +57,12 @@ def shared_postgresql(daemon_folder: Path) -> Iterator[Postgresql]:
 def shared_mariadb(daemon_folder: Path) -> Iterator[Mariadb]:
     with Mariadb(daemon_folder / "mariadb") as mariadb:
         yield mariadb
+
+
+@pytest.fixture(scope="session")
+def shared_slapd(daemon_folder: Path) -> Iterator[Slapd]:
+    with Slapd(daemon_folder / "slapd", certificate=certificate(daemon_folder / "slapd-tls")) as slapd:
+        yield slapd
 
 
 @pytest.fixture(scope="session")
@@ -130,6 +137,17 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
         return f"sqlite:///{tmp_path / 'test.db'}"
     server: Postgresql | Mariadb = request.getfixturevalue(request.param)
     return server.new_database()
+
+
+@pytest.fixture
+def slapd(shared_slapd: Slapd) -> Iterator[Slapd]:
+    """A directory without accounts, well at the beginning whatever a test did to it before."""
+    shared_slapd.resume()
+    if not shared_slapd.is_running:
+        shared_slapd.restart()
+    shared_slapd.clear()
+    yield shared_slapd
+    shared_slapd.resume()
 
 
 @pytest.fixture

@@ -16,9 +16,9 @@ readonly LOCK=tests/requirements.lock
 readonly POLICY=/usr/sbin/policy-rc.d
 readonly POLICY_SAVED=/usr/sbin/policy-rc.d.before-milterguard
 readonly POLICY_MARK="# Put here by milterguard's tests/setup.sh for the time of an installation."
-readonly DAEMON_PACKAGES="postfix clamav-daemon spamassassin spamd postgresql mariadb-server"
+readonly DAEMON_PACKAGES="postfix clamav-daemon spamassassin spamd postgresql mariadb-server slapd"
 readonly TEST_PACKAGES="procps openssl systemd util-linux mount"
-readonly BUILD_PACKAGES="libmilter-dev gcc libc6-dev make ca-certificates"
+readonly BUILD_PACKAGES="libmilter-dev libldap2-dev libsasl2-dev gcc libc6-dev make ca-certificates"
 readonly LIBRARIES="libarchive13 libmagic1"
 readonly ARCHIVERS="clamav-testfiles 7zip zip arj cpio genisoimage lz4 lzop ncompress rpm xz-utils zstd"
 readonly LISTS_FRESH_HOURS=24
@@ -62,6 +62,9 @@ install_packages() {
     hold_services
     if is_in postfix "$missing"; then
         echo "postfix postfix/main_mailer_type select No configuration" | as_root debconf-set-selections
+    fi
+    if is_in slapd "$missing"; then
+        echo "slapd slapd/no_configuration boolean true" | as_root debconf-set-selections
     fi
     # shellcheck disable=SC2086 # a list of words
     if ! apt_get install $missing; then

@@ -52,6 +52,7 @@ def check_command(as_json: bool) -> int:
 
 def _rows(settings: "Settings") -> "Iterator[Row]":
     from milterguard.cli.probe_clamd import clamd_rows
+    from milterguard.cli.probe_ldap import ldap_rows
     from milterguard.cli.probe_parts import part_rows
     from milterguard.cli.probe_spamd import spamd_rows
     from milterguard.cli.probe_sql import sql_rows
@@ -61,6 +62,7 @@ def _rows(settings: "Settings") -> "Iterator[Row]":
     yield from clamd_rows(settings.checks.clamd)
     yield from spamd_rows(settings.checks.spamd)
     yield from part_rows(settings.checks)
+    yield from ldap_rows(settings.lookup.ldap)
     yield from store_rows(settings)
     yield from sql_rows(settings)
 

@@ -14,6 +14,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from milterguard.config.banned import known_sets
+from milterguard.config.ldap_contradiction import check_ldap
 from milterguard.config.lookup import sql_slips
 from milterguard.config.pattern import check_domain
 from milterguard.config.schema import entries, value_of
@@ -46,6 +47,7 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
     checker = _Checker(settings, origins)
     checker.sockets()
     checker.local()
+    checker.ldap()
     checker.limits()
     checker.paths()
     checker.words()
@@ -81,6 +83,12 @@ class _Checker:
         delimiter = self._settings.local.recipient_delimiter
         if any(character not in string.punctuation or character in '@".' for character in delimiter):
             self._fail("local.recipient_delimiter", expected='"+", "-" or the like', got=described(delimiter))
+
+    def ldap(self) -> None:
+        try:
+            check_ldap(self._settings.lookup.ldap)
+        except Mismatch as mismatch:
+            self._fail(f"lookup.ldap.{mismatch.inner}", expected=mismatch.expected, got=mismatch.got)
 
     def limits(self) -> None:
         server = self._settings.server

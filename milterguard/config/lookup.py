@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+from milterguard.config.ldap import Ldap
 from milterguard.config.select import RECIPIENT_PLACES, SENDER_PLACES, NoSelectError, parsed
 from milterguard.core.setting import setting
 
@@ -61,6 +62,7 @@ class Lookup:
     """What knows recipients beside the files. Sections ``[lookup.NAME]``."""
 
     sql: Sql = field(default_factory=Sql)
+    ldap: Ldap = field(default_factory=Ldap)
 
 
 def sql_slips(sql: Sql) -> Iterator[tuple[str, str, str]]:

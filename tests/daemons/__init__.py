@@ -9,6 +9,7 @@ from tests.daemons.postfix import Postfix
 from tests.daemons.postgresql import Postgresql
 from tests.daemons.process import Daemon, DaemonError, wait_until
 from tests.daemons.sink import Delivered, Sink
+from tests.daemons.slapd import Slapd
 from tests.daemons.smtp import Dialogue, Reply, Smtp, send
 from tests.daemons.spamd import Spamd
 
@@ -24,6 +25,7 @@ __all__ = [
     "Postgresql",
     "Reply",
     "Sink",
+    "Slapd",
     "Smtp",
     "Spamd",
     "free_port",

@@ -13,7 +13,20 @@ from zipfile import ZIP_DEFLATED, ZipFile
 
 import pytest
 
-from tests.daemons import Clamd, Daemon, DaemonError, Mariadb, Postfix, Postgresql, Sink, Smtp, Spamd, send, wait_until
+from tests.daemons import (
+    Clamd,
+    Daemon,
+    DaemonError,
+    Mariadb,
+    Postfix,
+    Postgresql,
+    Sink,
+    Slapd,
+    Smtp,
+    Spamd,
+    send,
+    wait_until,
+)
 from tests.daemons.sample import EICAR, EICAR_NAME, GTUBE, POINTS, points_phrase, points_rule
 from tests.integration.conftest import Serve
 
@@ -36,6 +49,7 @@ MAKERS: dict[str, Callable[[Path], Daemon]] = {
     "clamd-tcp": lambda folder: Clamd(folder / "clamd", tcp=True),
     "spamd": lambda folder: Spamd(folder / "spamd"),
     "spamd-tcp": lambda folder: Spamd(folder / "spamd", tcp=True, children=1),
+    "slapd": lambda folder: Slapd(folder / "slapd"),
     "postfix": lambda folder: Postfix(folder / "postfix", sink_port=9),
     "postgresql": lambda folder: Postgresql(folder / "postgresql"),
     "mariadb": lambda folder: Mariadb(folder / "mariadb"),
