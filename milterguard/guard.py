@@ -20,11 +20,13 @@ from dataclasses import replace
 
 from milterguard.core import marks, reply
 from milterguard.core.authors import addresses
+from milterguard.core.custom import most_copies
 from milterguard.core.decide import decide, is_settled, is_wanted
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Content, Field, Message
+from milterguard.core.recipients import routing
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
 from milterguard.core.verdict import Decision, Judged, Reply, Verdict
@@ -202,18 +204,24 @@ class Guard:
 
     def _verdict(self, job: Job, decision: Decision, scanned: Scanned, *, location: str) -> Verdict:
         mail_id = job.message.mail_id
+        traffic = job.message.envelope.traffic
+        goes = routing(decision, traffic=traffic, delimiter=self.rules.delimiter)
+        fields = marks.edits_for(
+            job.message.fields,
+            decision,
+            scanned.findings,
+            mail_id=mail_id,
+            style=self._style(job.message),
+            traffic=traffic,
+            is_stored=bool(location),
+        )
         return Verdict(
             decision,
             scanned.findings,
             reply=reply.reply_for(decision, scanned.findings, mail_id=mail_id, contact=of_all(job).contact),
-            edits=marks.edits_for(
-                job.message.fields,
-                decision,
-                scanned.findings,
-                mail_id=mail_id,
-                style=self._style(job.message),
-                is_stored=bool(location),
-            ),
+            edits=(*fields, *goes.edits),
+            moved=goes.moved,
+            bcc=goes.bcc,
             quarantined_as=location,
             skipped=scanned.skipped,
             tree=scanned.tree,
@@ -226,9 +234,10 @@ class Guard:
         if any(0 < policy.message_size_limit < size for policy in policies_of(job)):
             said = f"{size} octets are over message_size_limit"
             findings.append(Finding("milterguard", Category.OVERSIZED, "size", said, size=size))
-        copies = len(marks.foreign_copies(job.message.fields, self.rules.style))
+        fields, style = job.message.fields, self.rules.style
+        copies = len(marks.foreign_copies(fields, style)) + most_copies(fields, style.custom)
         if copies > marks.MOST_COPIES:
-            said = f"{copies} fields that only we may write"
+            said = f"{copies} fields that would have to be removed"
             findings.append(Finding("milterguard", Category.OVERSIZED, "fields", said))
         return tuple(findings)
 

@@ -17,6 +17,8 @@ class Rules:
 
     deadline_seconds: float = 25.0
     style: marks.Style = field(default_factory=marks.Style)
+    delimiter: str = ""
+    """As ``local.recipient_delimiter``."""
 
 
 @dataclass(slots=True)
