@@ -34,6 +34,8 @@ M_DATA: int
 M_EOM: int
 M_EOH: int
 
+class DisabledAction(RuntimeError): ...
+
 class Base:
     _ctx: milterContext
     _actions: int
