@@ -25,6 +25,7 @@ from milterguard.core.decide import decide, is_settled, is_wanted
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.finding import Category, Finding
+from milterguard.core.listed import NOT_LISTED
 from milterguard.core.message import Content, Field, Message
 from milterguard.core.recipients import routing
 from milterguard.core.report import Record
@@ -261,8 +262,9 @@ class Guard:
         """Return PASS for a released message whose token fits and is unused; REJECT otherwise."""
         assert job.release is not None
         assert self._gate is not None
-        # Nothing of it is kept: the copy that it was released from is still there.
-        decision = replace(decide((), job.judged, mixed=of_all(job).mixed_recipients), keep=None)
+        # Nothing of it is kept: the copy that it was released from is still there. Lists have had their say then.
+        judged = [replace(each, listed=NOT_LISTED) for each in job.judged]
+        decision = replace(decide((), judged, mixed=of_all(job).mixed_recipients), keep=None)
         try:
             is_good = fits(job.release, job.message, job.deadline) and self._gate.use_once(
                 job.release.digest, job.release.expires

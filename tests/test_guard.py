@@ -13,6 +13,7 @@ from milterguard.core.custom import Action, FieldRule
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.finding import Category, Finding
+from milterguard.core.listed import Listed, Listing
 from milterguard.core.marks import Style
 from milterguard.core.message import Message
 from milterguard.core.policy import Policy
@@ -289,6 +290,15 @@ def test_a_released_message_cannot_speak_in_our_name(house: MakeHouse) -> None:
         RemoveField("X-Virus-Scanned", 1),
         RemoveField("X-Milterguard-Release", 1),
     )
+
+
+def test_a_released_message_passes_whatever_the_lists_say_of_its_sender(house: MakeHouse) -> None:
+    """An operator has decided: a denied sender's mail was withheld, and now it is given back."""
+    for destiny in (Destiny.REJECT, Destiny.DISCARD):
+        plain = judged(policy=Policy(spam_destiny=destiny))
+        denied = replace(plain, listed=Listed(Listing.DENIED))
+        verdict = house(says(VIRUS)).verdict(released(), to=(denied,))
+        assert (verdict.answer, verdict.released) == (Destiny.PASS, "Zyxwvutsrq98")
 
 
 def test_a_released_message_is_not_kept_again(house: MakeHouse) -> None:

@@ -66,12 +66,10 @@ class Keeper:
 
 def id_in(mail_id: str, folder: str) -> str:
     """Return the id of a message's copy in a further folder, so that each can be released on its own."""
-    for number in itertools.count():
-        digest = hashlib.sha256(f"{mail_id}/{folder}/{number}".encode()).digest()
-        derived = base64.urlsafe_b64encode(digest[:9]).decode("ascii")
-        if derived[0].isalnum() and derived[-1].isalnum():
-            return derived
-    raise AssertionError
+    seeds = (f"{mail_id}/{folder}/{number}" for number in itertools.count())
+    digests = (hashlib.sha256(seed.encode("utf-8", "replace")).digest() for seed in seeds)
+    ids = (base64.urlsafe_b64encode(digest[:9]).decode("ascii") for digest in digests)
+    return next(each for each in ids if each[0].isalnum() and each[-1].isalnum())
 
 
 def reasons(decision: Decision, findings: Sequence[Finding], keep: Keep | None = None) -> list[tuple[str, str]]:
