@@ -11,6 +11,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from sqlalchemy import make_url
@@ -188,7 +189,8 @@ def _look(settings: Settings, *, is_warm: bool) -> Look | None:
 def _rules(settings: Settings) -> Rules:
     return Rules(
         deadline_seconds=settings.server.deadline_seconds,
-        style=_style(settings.headers),
+        style=replace(_style(settings.headers), custom=settings.fields),
+        delimiter=settings.local.recipient_delimiter,
         is_observing=settings.server.observe is not Observe.OFF,
         is_marking=settings.server.observe is not Observe.SILENT,
     )

@@ -20,11 +20,14 @@ from dataclasses import replace
 
 from milterguard.core import marks, reply
 from milterguard.core.authors import addresses
+from milterguard.core.custom import most_copies
 from milterguard.core.decide import decide, is_settled, is_wanted
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.finding import Category, Finding
+from milterguard.core.listed import NOT_LISTED
 from milterguard.core.message import Content, Field, Message
+from milterguard.core.recipients import routing
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
 from milterguard.core.verdict import ChangeField, Decision, InsertField, Judged, RemoveField, Reply, Verdict
@@ -209,18 +212,24 @@ class Guard:
 
     def _verdict(self, job: Job, decision: Decision, scanned: Scanned, *, location: str) -> Verdict:
         mail_id = job.message.mail_id
+        traffic = job.message.envelope.traffic
+        goes = routing(decision, traffic=traffic, delimiter=self.rules.delimiter)
+        fields = marks.edits_for(
+            job.message.fields,
+            decision,
+            scanned.findings,
+            mail_id=mail_id,
+            style=self._style(job.message),
+            traffic=traffic,
+            is_stored=bool(location),
+        )
         return Verdict(
             decision,
             scanned.findings,
             reply=reply.reply_for(decision, scanned.findings, mail_id=mail_id, contact=of_all(job).contact),
-            edits=marks.edits_for(
-                job.message.fields,
-                decision,
-                scanned.findings,
-                mail_id=mail_id,
-                style=self._style(job.message),
-                is_stored=bool(location),
-            ),
+            edits=(*fields, *goes.edits),
+            moved=goes.moved,
+            bcc=goes.bcc,
             quarantined_as=location,
             skipped=scanned.skipped,
             tree=scanned.tree,
@@ -230,10 +239,9 @@ class Guard:
         """Return a verdict that tells what was decided and lets the message pass to everybody."""
         passing = replace(decision, answer=Destiny.PASS, removed=(), keep=None)
         verdict = self._verdict(job, passing, scanned, location="")
-        edits = tuple(each for each in verdict.edits if isinstance(each, RemoveField | ChangeField | InsertField))
-        return replace(
-            verdict, decision=decision, edits=edits if self.rules.is_marking else (), reply=None, is_observed=True
-        )
+        marked = (each for each in verdict.edits if isinstance(each, RemoveField | ChangeField | InsertField))
+        edits = tuple(marked) if self.rules.is_marking else ()
+        return replace(verdict, decision=decision, edits=edits, moved=(), bcc=(), reply=None, is_observed=True)
 
     def _own_findings(self, job: Job) -> tuple[Finding, ...]:
         """Return what only we can find: somebody's size limit, fields whose removal would keep the MTA busy."""
@@ -242,9 +250,10 @@ class Guard:
         if any(0 < policy.message_size_limit < size for policy in policies_of(job)):
             said = f"{size} octets are over message_size_limit"
             findings.append(Finding("milterguard", Category.OVERSIZED, "size", said, size=size))
-        copies = len(marks.foreign_copies(job.message.fields, self.rules.style))
+        fields, style = job.message.fields, self.rules.style
+        copies = len(marks.foreign_copies(fields, style)) + most_copies(fields, style.custom)
         if copies > marks.MOST_COPIES:
-            said = f"{copies} fields that only we may write"
+            said = f"{copies} fields that would have to be removed"
             findings.append(Finding("milterguard", Category.OVERSIZED, "fields", said))
         return tuple(findings)
 
@@ -268,8 +277,9 @@ class Guard:
         """Return PASS for a released message whose token fits and is unused; REJECT otherwise."""
         assert job.release is not None
         assert self._gate is not None
-        # Nothing of it is kept: the copy that it was released from is still there.
-        decision = replace(decide((), job.judged, mixed=of_all(job).mixed_recipients), keep=None)
+        # Nothing of it is kept: the copy that it was released from is still there. Lists have had their say then.
+        judged = [replace(each, listed=NOT_LISTED) for each in job.judged]
+        decision = replace(decide((), judged, mixed=of_all(job).mixed_recipients), keep=None)
         try:
             is_good = fits(job.release, job.message, job.deadline) and self._gate.use_once(
                 job.release.digest, job.release.expires

@@ -21,6 +21,8 @@ class Rules:
     """Every message passes, whatever was decided: nothing is kept, nobody is removed."""
     is_marking: bool = True
     """While observing: our fields are written all the same."""
+    delimiter: str = ""
+    """As ``local.recipient_delimiter``."""
 
 
 @dataclass(slots=True)

@@ -9,13 +9,24 @@ import pytest
 
 from milterguard.config.settings import OnFailure
 from milterguard.core import token
+from milterguard.core.custom import Action, FieldRule
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.finding import Category, Finding
+from milterguard.core.listed import Listed, Listing
+from milterguard.core.marks import Style
 from milterguard.core.message import Message
 from milterguard.core.policy import Policy
 from milterguard.core.report import Record
-from milterguard.core.verdict import Decision, InsertField, Judged, RemoveField, Verdict
+from milterguard.core.verdict import (
+    AddRecipient,
+    Decision,
+    InsertField,
+    Judged,
+    RemoveField,
+    RemoveRecipient,
+    Verdict,
+)
 from milterguard.errors import StoreError
 from milterguard.guard import Guard, new_mail_id
 from milterguard.job import Rules
@@ -281,6 +292,15 @@ def test_a_released_message_cannot_speak_in_our_name(house: MakeHouse) -> None:
     )
 
 
+def test_a_released_message_passes_whatever_the_lists_say_of_its_sender(house: MakeHouse) -> None:
+    """An operator has decided: a denied sender's mail was withheld, and now it is given back."""
+    for destiny in (Destiny.REJECT, Destiny.DISCARD):
+        plain = judged(policy=Policy(spam_destiny=destiny))
+        denied = replace(plain, listed=Listed(Listing.DENIED))
+        verdict = house(says(VIRUS)).verdict(released(), to=(denied,))
+        assert (verdict.answer, verdict.released) == (Destiny.PASS, "Zyxwvutsrq98")
+
+
 def test_a_released_message_is_not_kept_again(house: MakeHouse) -> None:
     """Not even where the policy archives clean mail, and the record does not say so."""
     home = house(says(VIRUS))
@@ -354,6 +374,30 @@ def test_a_message_full_of_forged_fields_is_refused(house: MakeHouse) -> None:
     assert home.verdict(message(*["X-Spam-Flag: NO"] * 500)).answer is Destiny.PASS
     refused = home.verdict(message(*["X-Spam-Flag: NO"] * 501))
     assert str(refused.reply) == "552 5.3.4 Rejected, id=Abcdefghij12 - OVERSIZED"
+
+
+def test_fields_that_the_operator_wants_removed_count_among_them(house: MakeHouse) -> None:
+    """Together with the forged ones."""
+    rules = Rules(style=Style(custom=(FieldRule(Action.REMOVE, "X-Old"),)))
+    home = house(says(CLEAN), rules=rules)
+    assert home.verdict(message(*["X-Spam-Flag: NO", "x-old: 1"] * 250)).answer is Destiny.PASS
+    assert home.verdict(message(*["X-Spam-Flag: NO", "x-old: 1"] * 251)).answer is Destiny.REJECT
+
+
+def test_the_verdict_tells_where_a_message_goes(house: MakeHouse) -> None:
+    """Edits of recipients come after those of fields; what did not come by SMTP keeps its recipients."""
+    home = house(says(CLEAN), rules=Rules(delimiter="+"))
+    policy = Policy(
+        addr_extension=((Category.CLEAN, "ok"),),
+        always_bcc=((Category.CLEAN, "log@example.com"),),
+    )
+    verdict = home.verdict(to=(judged(policy=policy),))
+    assert verdict.moved == (("user@example.com", "user+ok@example.com"),)
+    assert verdict.bcc == ("log@example.com",)
+    assert [type(each) for each in verdict.edits[-3:]] == [AddRecipient, AddRecipient, RemoveRecipient]
+    local = home.verdict(by_sendmail(message()), to=(judged(policy=policy),))
+    assert local.moved == ()
+    assert local.edits[-1] == AddRecipient("log@example.com", ("NOTIFY=NEVER",))
 
 
 def test_a_message_over_our_limits_is_refused(house: MakeHouse) -> None:

@@ -22,14 +22,16 @@ _STYLES = {"ok": "green", "warning": "yellow", "error": "bold red"}
 @click.command("check")
 @common_options
 @json_option
-def check_command(as_json: bool) -> int:
+@click.option("--postfix-config", default="", metavar="DIR", help="Folder of Postfix' main.cf.  [default: its own]")
+def check_command(as_json: bool, postfix_config: str) -> int:
     """Ask whether settings, scanners, stores and the MTA are well, and say what to do if not.
 
     Each clamd is asked for its version and the age of its signatures, and gets EICAR, EICAR in twenty
     nested archives and an encrypted archive: a clamd whose limits silently answer OK is a hole. Each
     spamd gets GTUBE. A sealed child opens an archive and tells which of its seals hold. Each database of
     lookup.sql is asked for its tables, for values that cannot be read and for columns that mean nothing.
-    Nothing is changed anywhere.
+    Where Postfix is installed, its lists of milters are read: one that signs before us signs what we then
+    change. Nothing is changed anywhere.
 
     \b
     Exit status: 0 no error (warnings there may be), 1 at least one error, 78 wrong settings.
@@ -40,7 +42,7 @@ def check_command(as_json: bool) -> int:
       milterguard check --json | jq '.[] | select(.state != "ok")'
     """
     settings = loaded().settings
-    rows = list(_rows(settings))
+    rows = list(_rows(settings, postfix_config))
     if as_json:
         show.as_json(
             [{"subject": row.subject, "state": row.state.value, "text": row.text, "advice": row.advice} for row in rows]
@@ -50,10 +52,11 @@ def check_command(as_json: bool) -> int:
     return Status.FOUND if any(row.state == "error" for row in rows) else Status.OK
 
 
-def _rows(settings: "Settings") -> "Iterator[Row]":
+def _rows(settings: "Settings", postfix_config: str) -> "Iterator[Row]":
     from milterguard.cli.probe_clamd import clamd_rows
     from milterguard.cli.probe_ldap import ldap_rows
     from milterguard.cli.probe_parts import part_rows
+    from milterguard.cli.probe_postfix import postfix_rows
     from milterguard.cli.probe_spamd import spamd_rows
     from milterguard.cli.probe_sql import sql_rows
     from milterguard.cli.probe_store import store_rows
@@ -65,6 +68,7 @@ def _rows(settings: "Settings") -> "Iterator[Row]":
     yield from ldap_rows(settings.lookup.ldap)
     yield from store_rows(settings)
     yield from sql_rows(settings)
+    yield from postfix_rows(settings, postfix_config)
 
 
 def _settings_rows(settings: "Settings") -> "Iterator[Row]":

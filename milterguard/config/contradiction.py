@@ -129,6 +129,9 @@ class _Checker:
         if name and (not _ALERT_NAME.match(name) or _OTHER_NAMES.match(name)):
             expected = "a name of its own that begins with X-, such as X-Amavis-Alert, or nothing"
             self._fail("headers.alert_name", expected=expected, got=described(name))
+        if any(rule.name.lower() == name.lower() for rule in self._settings.fields):
+            expected = "a name that no [[field]] has: each that arrives with the name of the alert is removed"
+            self._fail("headers.alert_name", expected=expected, got=described(name))
         if headers.hostname and not (_HOST_NAME.match(headers.hostname) and len(headers.hostname) <= 253):
             self._fail("headers.hostname", expected="a host name", got=described(headers.hostname))
         if headers.spam_level_char and not (

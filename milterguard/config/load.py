@@ -2,7 +2,7 @@
 """The settings from where the operator put them: file, ``conf.d`` beside it, environment, in that order.
 
 What comes later wins, key by key, set by set of ``[[banned.NAME]]`` and bank by bank of ``[bank.NAME]``;
-entries of ``[[recipient]]`` add up. Everything is checked before anything is used, so that a slip
+entries of ``[[recipient]]`` and ``[[field]]`` add up. Everything is checked before anything is used, so that a slip
 stops a reload and never a message.
 
 *Errors:* ConfigError with file, dotted key, what was expected and what was found, and never a secret.
@@ -18,6 +18,7 @@ from milterguard.config.banks import bank
 from milterguard.config.banned import rule_set
 from milterguard.config.contradiction import check
 from milterguard.config.environment import CONFIG_VARIABLE, read_environment
+from milterguard.config.field_rule import MOST_RULES, field_rules
 from milterguard.config.pattern import check_recipient
 from milterguard.config.schema import Entry, build, entries, recipient_entries, sections
 from milterguard.config.settings import RecipientRule, Settings
@@ -25,6 +26,7 @@ from milterguard.config.toml_file import dotted, read_table
 from milterguard.config.value import Mismatch, convert, described, in_brackets, suggestion
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
+from milterguard.core.custom import FieldRule
 from milterguard.core.policy import OnTrial
 from milterguard.errors import ConfigError
 
@@ -66,6 +68,7 @@ def load(path: Path | None, *, environ: Mapping[str, str]) -> Loaded:
         tuple(collected.banned.values()),
         tuple(collected.banks.values()),
         tuple(collected.on_trial.items()),
+        collected.fields,
     )
     check(settings, collected.origins)
     return Loaded(settings, MappingProxyType(collected.origins))
@@ -81,6 +84,7 @@ class _Collected:
         self.banned: dict[str, RuleSet] = {}
         self.banks: dict[str, Bank] = {}
         self.on_trial: dict[str, object] = {}
+        self.fields: tuple[FieldRule, ...] = ()
 
     def set(self, entry: Entry, value: Any, *, origin: str) -> None:
         if isinstance(value, OnTrial):
@@ -103,6 +107,8 @@ class _Collected:
                 self._add_banned(value, file)
             elif name == "bank":
                 self._add_banks(value, file)
+            elif name == "field":
+                self._add_fields(value, file)
             elif any(section == name or section.startswith(f"{name}.") for section in sections()):
                 self.add_table(_as_table(value, file=file, name=name), file, path=name)
             else:
@@ -124,6 +130,12 @@ class _Collected:
         for name, rules in value.items():
             self.banned[name] = rule_set(name, rules, file=file)
             self.origins[f"banned.{name}"] = file
+
+    def _add_fields(self, value: Any, file: str) -> None:
+        self.fields += field_rules(value, file=file)
+        if len(self.fields) > MOST_RULES:
+            raise ConfigError(file, "field", expected=f"at most {MOST_RULES} [[field]]", got=str(len(self.fields)))
+        self.origins.update({f"field[{number}]": rule.origin for number, rule in enumerate(self.fields, start=1)})
 
     def _add_banks(self, value: Any, file: str) -> None:
         if not isinstance(value, Mapping):
@@ -178,7 +190,7 @@ def _unknown_key(file: str, path: str, *, key: str) -> ConfigError:
 
 def _sections() -> str:
     return "one of the sections " + ", ".join(
-        [*(f"[{name}]" for name in sections()), "[[recipient]]", "[bank.NAME]", "[[banned.NAME]]"]
+        [*(f"[{name}]" for name in sections()), "[[recipient]]", "[bank.NAME]", "[[banned.NAME]]", "[[field]]"]
     )
 
 
@@ -193,7 +205,7 @@ def _known_in(path: str) -> Sequence[str]:
     """Return the keys and sections directly below a dotted name."""
     start = f"{path}." if path else ""
     known = [name.removeprefix(start).partition(".")[0] for name in entries() if name.startswith(start)]
-    return [*dict.fromkeys(known), *([] if path else ["recipient", "bank", "banned"])]
+    return [*dict.fromkeys(known), *([] if path else ["recipient", "bank", "banned", "field"])]
 
 
 def _elsewhere(key: str, path: str = "") -> str:

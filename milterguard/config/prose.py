@@ -84,6 +84,40 @@ RECIPIENT_ORDER = (
     "@.",
 )
 
+REFERENCE_FIELD = """\
+
+## [[field]]
+
+A field that delivered mail gets, loses or has replaced, after the fields of `[headers]` and the Subject tags. Entries
+of all files add up, at most 50; of those that add a field the first stands on top.
+
+| Key | Meaning |
+|---|---|
+| `action` | `add` one more; `remove` all of that name; `replace` them by one, whether there were any or not |
+| `name` | the field's name |
+| `value` | for `add` and `replace`: one line, at most 500 characters |
+| `category` | the message has one of these (a word or an array); `clean`: it has nothing else. Left out: any |
+| `traffic` | `inbound`, `originating`, `local`, as one word or an array. Left out: all |
+| `only_ours` | `true` (the default): only when a recipient who is ours gets the message, and by what that one has |
+| `breaks_signatures` | `true` must stand beside a name that signers sign: `To`, `Reply-To`, `List-Id` and the like |
+
+In a value stand `_SCORE_`, `_REQD_` (tag2 level), `_YESNO_`, `_YESNOCAPS_`, `_CATEGORY_`, `_MAILID_` and `_HOSTNAME_`
+for what they say, of several recipients by the severest. `From`, `Subject`, trace fields, signatures, MIME fields and
+those that milterguard writes itself are refused.
+
+```toml
+[[field]]
+action = "replace"
+name = "X-Filtered"
+value = "_CATEGORY_, _SCORE_ points, _MAILID_ at _HOSTNAME_"
+
+[[field]]
+action = "remove"
+name = "X-Originating-IP"
+traffic = "originating"
+only_ours = false
+```
+"""
 
 REFERENCE_BANNED = """\
 

@@ -21,6 +21,7 @@ from milterguard.config.prose import (
     RECIPIENT_ORDER,
     REFERENCE_BANK,
     REFERENCE_BANNED,
+    REFERENCE_FIELD,
     REFERENCE_HEAD,
     REFERENCE_RECIPIENT,
 )
@@ -28,6 +29,8 @@ from milterguard.config.schema import Entry, entries, recipient_entries, section
 from milterguard.config.settings import OnFailure
 from milterguard.config.value import UNSET, masked
 from milterguard.core.banned import Action, RuleSet
+from milterguard.core.custom import Action as FieldAction
+from milterguard.core.custom import FieldRule
 from milterguard.core.finding import Category
 from milterguard.core.policy import OnTrial
 
@@ -57,6 +60,14 @@ _BANK = """\
 #when = { authenticated = true }
 #spam_destiny = "pass"
 """
+_FIELD = """\
+# Fields of your own in delivered mail: action is add, remove or replace; as often as needed, at most 50.
+# category, traffic and only_ours tell of which mail. In a value stand _SCORE_, _CATEGORY_, _MAILID_ and the like.
+#[[field]]
+#action = "add"
+#name = "X-Filtered"
+#value = "_CATEGORY_ by _HOSTNAME_"
+"""
 _BANNED = """\
 # A set of rules about names and types, for banned_rules in [policy] and [[recipient]]. The first rule
 # that matches decides. All rules of a set stand in one file; a set of the same name in a later file,
@@ -70,7 +81,7 @@ _BANNED = """\
 
 def sample() -> str:
     """Return the commented sample file; it loads to exactly the defaults."""
-    return "\n".join([_HEAD, *(_sample_section(section) for section in sections()), _BANK, _RECIPIENT, _BANNED])
+    return "\n".join([_HEAD, *(_sample_section(section) for section in sections()), _BANK, _RECIPIENT, _FIELD, _BANNED])
 
 
 def reference() -> str:
@@ -88,6 +99,7 @@ def reference() -> str:
     return (
         "\n".join([REFERENCE_HEAD, *tables, REFERENCE_BANK + REFERENCE_RECIPIENT + order, keys])
         + "\n"
+        + REFERENCE_FIELD
         + REFERENCE_BANNED
         + sets
     )
@@ -99,7 +111,7 @@ def show(loaded: Loaded) -> list[tuple[str, str, str]]:
         (name, shown(entry, value_of(loaded.settings, entry)), loaded.origins[name])
         for name, entry in entries().items()
     ]
-    sets = loaded.settings.banned
+    sets, fields = loaded.settings.banned, loaded.settings.fields
     for bank in loaded.settings.banks:
         rows.extend((f"bank.{bank.name}.{key}", _bank_text(key, value), bank.origin) for key, value in bank.settings)
     for number, rule in enumerate(loaded.settings.recipients, start=1):
@@ -108,12 +120,18 @@ def show(loaded: Loaded) -> list[tuple[str, str, str]]:
         rows.extend(
             (f"{name}.{key}", shown(recipient_entries()[key], value), rule.origin) for key, value in rule.settings
         )
+    rows.extend((f"field[{number}]", _field_text(rule), rule.origin) for number, rule in enumerate(fields, start=1))
     rows.extend((f"banned.{each.name}", _text([rule.title for rule in each.rules]), each.origin) for each in sets)
     return rows
 
 
 def _bank_text(key: str, value: Any) -> str:
     return shown(entries()[f"policy.{key}"], value)
+
+
+def _field_text(rule: FieldRule) -> str:
+    value = "" if rule.action is FieldAction.REMOVE else f", value = {_text(rule.value)}"
+    return f"{{ action = {_text(rule.action)}, name = {_text(rule.name)}{value} }}"
 
 
 def toml_value(entry: Entry, value: Any) -> str:

@@ -14,6 +14,7 @@ from milterguard.config.banned_rules import shipped
 from milterguard.config.settings import RecipientRule, Settings
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
+from milterguard.core.custom import FieldRule
 
 PREFIX = "MILTERGUARD_"
 
@@ -79,13 +80,20 @@ def build(
     banned: tuple[RuleSet, ...] = (),
     banks: tuple[Bank, ...] = (),
     on_trial: tuple[tuple[str, object], ...] = (),
+    field_rules: tuple[FieldRule, ...] = (),
 ) -> Settings:
     """Return settings with these values by dotted name, all others at their defaults.
 
     ``banned`` are sets beside those of the program, or in their place where they have their names.
     """
     sets = {each.name: each for each in (*shipped(), *banned)}
-    extra = {"recipients": recipients, "banned": tuple(sets.values()), "banks": banks, "on_trial": on_trial}
+    extra: dict[str, Any] = {
+        "recipients": recipients,
+        "banned": tuple(sets.values()),
+        "banks": banks,
+        "on_trial": on_trial,
+    }
+    extra["fields"] = field_rules
     settings: Settings = _build(Settings, "", values=values, extra=extra)
     return settings
 

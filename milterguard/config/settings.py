@@ -12,6 +12,7 @@ from milterguard.config.banned_rules import shipped
 from milterguard.config.lookup import Lookup
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
+from milterguard.core.custom import FieldRule
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.policy import Policy
@@ -386,3 +387,5 @@ class Settings:
     """What is laid over ``policy`` for whole messages, in this order."""
     banned: tuple[RuleSet, ...] = field(default_factory=shipped)
     """The sets that ``banned_rules`` may name, those of the program and those of ``[[banned.NAME]]``."""
+    fields: tuple[FieldRule, ...] = ()
+    """What the operator wants added, removed or replaced: ``[[field]]``, in the order of the files."""

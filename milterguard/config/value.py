@@ -10,7 +10,7 @@ import math
 import re
 import tomllib
 import unicodedata
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import fields, replace
 from enum import StrEnum
 from types import UnionType
@@ -21,13 +21,27 @@ from milterguard.config.settings import OnFailure
 from milterguard.core.by_category import by_category
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category
+from milterguard.core.folder import ROOT, is_folder
+from milterguard.core.mailbox import is_address
 from milterguard.core.policy import OnTrial
+from milterguard.core.recipients import is_extension
 from milterguard.core.text import printable
 
 UNSET = "unset"
 """How a level that may be missing is written: TOML has no null."""
 _ON_FAILURE = (Destiny.TEMPFAIL, Destiny.PASS)
 _CATEGORIES = {category.word: category for category in Category}
+_ADDRESS = (is_address, 'an address such as "user@example.com", or ""')
+_TEXTS: Mapping[str, tuple[Callable[[str], bool], str]] = {
+    "addr_extension": (is_extension, 'an extension without blanks and @, such as "spam", or ""'),
+    "addr_rewrite": _ADDRESS,
+    "always_bcc": _ADDRESS,
+    "quarantine_to": (
+        lambda text: text == ROOT or is_folder(text),
+        f'a folder below the quarantine such as "virus", at most four deep, "{ROOT}" for the quarantine itself, or ""',
+    ),
+}
+"""What the texts of tables by category have to be, where they are not any text."""
 _BREAKS = re.compile(r"[\t\r\n]+")
 """A statement is best written over several lines."""
 _PASSWORD = re.compile(r"(://[^/?#@:]*):.*@|([?&](?:[a-z_]*password|passwd|passfile)=)[^&]*", re.IGNORECASE)
@@ -56,7 +70,16 @@ def convert(entry: Entry, value: Any) -> Any:
         raise Mismatch(f"at least {entry.minimum:.12g}", described(value))
     if entry.maximum is not None and converted is not None and converted > entry.maximum:
         raise Mismatch(f"at most {entry.maximum:.12g}", described(value))
+    if entry.key in _TEXTS:
+        _check_texts(entry.key, converted)
     return converted
+
+
+def _check_texts(key: str, pairs: Iterable[tuple[Category, str]]) -> None:
+    is_good, expected = _TEXTS[key]
+    for category, text in pairs:
+        if text and not is_good(text):
+            raise Mismatch(expected, described(text), inner=category.word)
 
 
 def _on_trial(entry: Entry, table: Mapping[str, Any]) -> Any:
@@ -106,6 +129,12 @@ def suggestion(word: str, known: Iterable[str]) -> str:
     """Return ``; did you mean …?`` when a known word is near, else nothing."""
     near = difflib.get_close_matches(word.lower()[:80], list(known), n=1, cutoff=0.7)
     return f'; did you mean "{near[0]}"?' if near else ""
+
+
+def one_of(words: Sequence[str]) -> str:
+    """Return words as an error message lists them: ``"a", "b" or "c"``."""
+    quoted = [f'"{word}"' for word in words]
+    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
 def in_brackets(value: Any) -> str:
@@ -166,17 +195,12 @@ def _line(value: Any) -> str:
 
 
 def _word(value: Any, known: list[str]) -> str:
-    expected = _alternatives(known)
+    expected = one_of(known)
     if not isinstance(value, str):
         raise Mismatch(expected, described(value))
     if value not in known:
         raise Mismatch(expected, described(value) + suggestion(value, known))
     return value
-
-
-def _alternatives(words: list[str]) -> str:
-    quoted = [f'"{word}"' for word in words]
-    return quoted[0] if len(quoted) == 1 else f"{', '.join(quoted[:-1])} or {quoted[-1]}"
 
 
 def _tuple(kind: Any, value: Any) -> tuple[Any, ...]:
@@ -219,7 +243,7 @@ def _on_failure(value: Any, default: OnFailure) -> OnFailure:
 def _of_traffic(traffic: str, word: Any) -> Destiny:
     known = [field.name for field in fields(OnFailure)]
     if traffic not in known:
-        raise Mismatch(_alternatives(known), f'"{printable(traffic, 40)}"{suggestion(traffic, known)}')
+        raise Mismatch(one_of(known), f'"{printable(traffic, 40)}"{suggestion(traffic, known)}')
     try:
         return Destiny(_word(word, [*_ON_FAILURE]))
     except Mismatch as mismatch:

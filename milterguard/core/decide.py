@@ -13,6 +13,7 @@ from dataclasses import replace
 from milterguard.core.by_category import said_of
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category, Finding
+from milterguard.core.folder import ROOT
 from milterguard.core.levels import is_blatant, is_tagged, listing_of, reaches, spam_categories
 from milterguard.core.listed import Listing
 from milterguard.core.part import Flag
@@ -221,10 +222,25 @@ def _kept(outcomes: Sequence[Outcome], answer: Destiny, removed: frozenset[str])
     wanting = [outcome for outcome in outcomes if _wants_copy(outcome, answer, removed)]
     if not wanting:
         return None
+    folders = sorted({_folder(outcome) for outcome in wanting})
+    if len(folders) == 1:
+        return _copy_for(wanting, folders[0])
+    parts = tuple(_copy_for([each for each in wanting if _folder(each) == folder], folder) for folder in folders)
+    return replace(_copy_for(wanting, folders[0]), parts=parts)
+
+
+def _copy_for(outcomes: Sequence[Outcome], folder: str) -> Keep:
     return Keep(
-        category=max(_named(outcome) for outcome in wanting),
-        recipients=tuple(dict.fromkeys(outcome.address for outcome in wanting)),
+        category=max(_named(outcome) for outcome in outcomes),
+        recipients=tuple(dict.fromkeys(outcome.address for outcome in outcomes)),
+        folder=folder,
     )
+
+
+def _folder(outcome: Outcome) -> str:
+    """Return where a recipient's copy is kept; empty for the quarantine's root."""
+    said = said_of(outcome.policy.quarantine_to, (_named(outcome),))
+    return said if said and said != ROOT else ""
 
 
 def _named(outcome: Outcome) -> Category:

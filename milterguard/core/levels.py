@@ -36,7 +36,8 @@ def is_tagged(score: float | None, policy: Policy, listing: Listing | None) -> b
     """Whether X-Spam fields are added: ten points later for an allowed sender, always for a denied one."""
     if listing is Listing.DENIED or policy.spam_tag_level is None:
         return True
-    return reaches(score if score is None or listing is None else score - _ALLOWED_POINTS, policy.spam_tag_level)
+    # An allowed sender's mail may not have been scanned at all: then it has no points, and that is told.
+    return reaches(score if listing is None else (score or 0.0) - _ALLOWED_POINTS, policy.spam_tag_level)
 
 
 def is_blatant(score: float | None, policy: Policy, listing: Listing | None) -> bool:

@@ -19,6 +19,13 @@ _DOMAIN = rf"(?:\[[^\x00-\x20\x7f\[\]<>\\]+\]|{_ATOM}+(?<!\.))"
 _MAILBOX = re.compile(rf"{_LOCAL}@{_DOMAIN}\Z")
 _UNQUALIFIED = re.compile(rf'(?:"(?:[^\x00-\x1f\x7f"\\]|\\[^\x00-\x1f\x7f])*"|(?:(?![!%]){_ATOM})+)\Z')
 """Without a domain Postfix reads ``!`` and ``%`` as routes."""
+_PLAIN_LOCAL = re.compile(r"[^\x00-\x20\x7f\"(),:;<>@\[\]\\!%]+\Z")
+"""Without quotes and without what an MTA may read as a route."""
+_CODED = re.compile(r"(?:srs[01]|prvs)[=+-]", re.IGNORECASE)
+"""Local parts that carry a signature of themselves: Sender Rewriting Scheme, BATV."""
+_ADDRESS_LIMIT = 320
+_NEVER_SPLIT = frozenset({"postmaster", "mailer-daemon", "double-bounce"})
+_LIST_SERVICE = re.compile(r"\Aowner-.|.-request\Z", re.IGNORECASE | re.DOTALL)
 _ROUTE = re.compile(r'\A@[^\x00-\x20\x7f:()<>"\\]*:(?=[^@])')
 
 
@@ -36,3 +43,30 @@ def without_route(path: str) -> str:
 def is_mailbox(text: str) -> bool:
     """Whether the MTA and we read this address alike. Linear, never raises."""
     return bool(_MAILBOX.match(text) or _UNQUALIFIED.match(text))
+
+
+def is_address(text: str) -> bool:
+    """Whether an operator may name this as a recipient: ASCII, with a domain."""
+    return "@" in text and text.isascii() and len(text) <= _ADDRESS_LIMIT and is_mailbox(text)
+
+
+def is_plain_local(local: str, delimiter: str) -> bool:
+    """Whether a local part is a name that an extension may stand behind."""
+    is_name = bool(_PLAIN_LOCAL.match(local)) and local[0] not in delimiter
+    return is_name and not _CODED.match(local)
+
+
+def is_never_split(local: str, delimiter: str) -> bool:
+    """Whether an MTA takes a local part as a whole: ``postmaster``; with ``-`` ``owner-list``, ``list-request`` too."""
+    return local.lower() in _NEVER_SPLIT or ("-" in delimiter and bool(_LIST_SERVICE.search(local)))
+
+
+def split_extension(local: str, delimiter: str) -> tuple[str, str]:
+    """Return user and extension (with its delimiter) of an unquoted local part. Never raises.
+
+    *Source:* amavis and Postfix alike: the first delimiter that is not the first character.
+    """
+    if is_never_split(local, delimiter):
+        return local, ""
+    places = [place for character in delimiter if (place := local.find(character, 1)) > 0]
+    return (local[: min(places)], local[min(places) :]) if places else (local, "")

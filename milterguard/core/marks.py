@@ -11,20 +11,22 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from milterguard.core.custom import FieldRule, custom
 from milterguard.core.decide import grounds
 from milterguard.core.destiny import Destiny
+from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Field
 from milterguard.core.reply import category_words
-from milterguard.core.score import score_text
+from milterguard.core.spam_marks import spam_fields
 from milterguard.core.subject import subject_edits
-from milterguard.core.text import field_text, folded
-from milterguard.core.verdict import Decision, Edit, InsertField, Outcome, RemoveField, RemoveRecipient
+from milterguard.core.text import field_text
+from milterguard.core.verdict import Decision, Edit, InsertField, Outcome, RemoveField
 
 TOKEN_FIELD = "X-Milterguard-Release"  # noqa: S105
 """Carries the release token; always removed."""
 
-_ALWAYS_REMOVED = (
+OWN_NAMES = (
     "X-Spam-Status",
     "X-Spam-Level",
     "X-Spam-Flag",
@@ -36,7 +38,7 @@ _ALWAYS_REMOVED = (
     "X-Quarantine-ID",
     TOKEN_FIELD,
 )
-_LEVEL_LIMIT = 64
+"""Fields that only we may write: foreign copies are always removed."""
 MOST_COPIES = 500
 """More foreign copies than that are no mail: an MTA takes quadratic time to remove them."""
 ALERTS = {
@@ -57,6 +59,8 @@ class Style:
     hostname: str = "localhost"
     alert_name: str = "X-Amavis-Alert"
     level_char: str = "*"
+    custom: tuple[FieldRule, ...] = ()
+    """Fields of the operator's own; from ``[[field]]``."""
 
 
 def edits_for(
@@ -66,24 +70,36 @@ def edits_for(
     *,
     mail_id: str,
     style: Style,
+    traffic: Traffic = Traffic.INBOUND,
     is_stored: bool = False,
 ) -> tuple[Edit, ...]:
-    """Return everything to be done to an accepted message, in the order it must be done.
+    """Return everything to be done to the fields of an accepted message, in the order it must be done.
 
     Removals of foreign copies from the highest index down (lower ones would shift the rest), then
-    the Subject, then our fields at the top, then removed recipients. Empty unless the answer is PASS.
+    the Subject, then our fields at the top, and above them the operator's own. Empty unless the
+    answer is PASS.
     """
     if decision.answer is not Destiny.PASS:
         return ()
+    findings = sorted(findings, key=_place)
     removed = frozenset(decision.removed)
     accepted = [outcome for outcome in decision.outcomes if outcome.address not in removed]
-    ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, is_stored=is_stored)
+    kept_for = decision.keep.recipients if is_stored and decision.keep else ()
+    ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, kept_for=kept_for)
+    theirs = custom(fields, style.custom, accepted, traffic=traffic, mail_id=mail_id, hostname=style.hostname)
     return (
         *foreign_copies(fields, style),
+        *theirs.removals,
         *subject_edits(fields, accepted, mail_id=mail_id, hostname=style.hostname),
         *(InsertField(name, value) for name, value in reversed(ours)),
-        *(RemoveRecipient(address) for address in decision.removed),
+        *theirs.inserts,
     )
+
+
+def _place(finding: Finding) -> tuple[str, tuple[int, ...], str]:
+    """Return what brings findings into one order, whatever theirs was: by check, in it by part."""
+    part = tuple(int(number) for number in finding.part.split("/") if number.isdecimal())
+    return finding.check, part, repr(finding)
 
 
 def foreign_copies(fields: Iterable[Field], style: Style) -> tuple[RemoveField, ...]:
@@ -91,19 +107,24 @@ def foreign_copies(fields: Iterable[Field], style: Style) -> tuple[RemoveField, 
     present = Counter(field.name.lower() for field in fields)
     return tuple(
         RemoveField(name, index)
-        for name in dict.fromkeys((*_ALWAYS_REMOVED, style.alert_name))
+        for name in dict.fromkeys((*OWN_NAMES, style.alert_name))
         if name
         for index in range(present[name.lower().encode("ascii", "replace")], 0, -1)
     )
 
 
 def _our_fields(
-    accepted: Sequence[Outcome], findings: Sequence[Finding], *, mail_id: str, style: Style, is_stored: bool
+    accepted: Sequence[Outcome],
+    findings: Sequence[Finding],
+    *,
+    mail_id: str,
+    style: Style,
+    kept_for: Sequence[str],
 ) -> list[tuple[str, str]]:
     """Return names and values of our fields, top first, in amavis' order."""
     local = [outcome for outcome in accepted if outcome.recipient.is_local]
     fields: list[tuple[str, str]] = []
-    if is_stored and any(outcome.category in outcome.policy.store_on_pass for outcome in local):
+    if any(outcome.address in kept_for for outcome in local):
         fields.append(("X-Quarantine-ID", f"<{mail_id}>"))
     scanned = _virus_scanned(accepted, findings, style)
     if scanned:
@@ -111,7 +132,7 @@ def _our_fields(
     alert = _alert(accepted, findings)
     if alert and style.alert_name:
         fields.append((style.alert_name, alert))
-    return fields + _spam_fields(local, findings, style)
+    return fields + spam_fields(local, findings, level_char=style.level_char)
 
 
 def _virus_scanned(accepted: Sequence[Outcome], findings: Sequence[Finding], style: Style) -> str:
@@ -144,64 +165,3 @@ def alert_text(category: Category, words: str, details: Iterable[str]) -> str:
     shown = ", ".join(dict.fromkeys(detail for detail in details if detail))
     separator = ", " if category is Category.BAD_HEADER else ": "
     return field_text(f"{words}{separator}{shown}" if shown else words)
-
-
-def _spam_fields(local: Sequence[Outcome], findings: Sequence[Finding], style: Style) -> list[tuple[str, str]]:
-    """Return the X-Spam fields when one of our recipients is at or above his tag level."""
-    checks = [finding for finding in findings if finding.check == "spamd"]
-    is_failed = all(finding.category is Category.FAILED for finding in checks)
-    tagged = [
-        each for each in local if not each.policy.bypass_spam_checks and (each.is_tagged or (checks and is_failed))
-    ]
-    if not tagged or not checks:
-        return []
-    score = max((each.score for each in tagged if each.score is not None), default=None)
-    is_spam = any(each.is_spammy for each in tagged)
-    fields = [("X-Spam-Flag", "YES")] if is_spam else []
-    if score is not None:
-        fields.append(("X-Spam-Score", score_text(score)))
-        if style.level_char:
-            fields.append(("X-Spam-Level", level_text(score, style.level_char)))
-    return [*fields, ("X-Spam-Status", _spam_status(tagged, checks, score=score, is_spam=is_spam))]
-
-
-def _spam_status(tagged: Sequence[Outcome], checks: Sequence[Finding], *, score: float | None, is_spam: bool) -> str:
-    """Return ``Yes, score=7.2 tagged_above=-999 required=6.2 tests=[A=1, B=6.2] autolearn=no``, folded."""
-    words = [
-        "Yes," if is_spam else "No,",
-        f"score={'x' if score is None else score_text(score)}",
-        *(f"{label}={score_text(level)}" for label, level in _levels(tagged)),
-    ]
-    if all(finding.category is Category.FAILED for finding in checks):
-        return " ".join([*words, "tests=[] autolearn=unavailable (not scanned)"])
-    minors = sorted({finding.minor for finding in checks if finding.minor})
-    learned = next((finding.autolearn for finding in checks if finding.autolearn), "unavailable")
-    lines = [" ".join([*words, *(f"({field_text(minor)})" for minor in minors)]), tests_text(checks)]
-    return "\n ".join([*lines, f"autolearn={field_text(learned, 40)}"])
-
-
-def _levels(tagged: Sequence[Outcome]) -> list[tuple[str, float]]:
-    """Return the lowest tag and tag2 levels: one set of fields, and the strictest recipient counts."""
-    tags = [each.policy.spam_tag_level for each in tagged]
-    tag2s = [each.policy.spam_tag2_level for each in tagged if each.policy.spam_tag2_level is not None]
-    levels = []
-    if all(level is not None for level in tags):
-        levels.append(("tagged_above", min(level for level in tags if level is not None)))
-    if tag2s:
-        levels.append(("required", min(tag2s)))
-    return levels
-
-
-def tests_text(findings: Iterable[Finding]) -> str:
-    """Return ``tests=[NAME=1.2, OTHER]`` in the scanner's order, folded at the commas."""
-    tests = [
-        name if points is None else f"{name}={score_text(points)}"
-        for finding in findings
-        for name, points in finding.tests
-    ]
-    return "tests=[" + folded(tests, first=8, separator=", ").replace(" \n", "\n") + "]"
-
-
-def level_text(score: float, character: str = "*") -> str:
-    """Return one character for each whole point, 64 at most (amavis: X-Spam-Level)."""
-    return character[:1] * max(0, min(_LEVEL_LIMIT, int(score)))

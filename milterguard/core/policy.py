@@ -147,12 +147,13 @@ class Policy:
     addr_extension: ByCategory = setting(
         (),
         'Put behind the user name of recipients who are ours, such as { spam = "spam" } for user+spam@example.com; '
-        "the first delimiter of local.recipient_delimiter stands between.",
+        "the first delimiter of local.recipient_delimiter stands between. It holds for spammy mail too, unless spammy "
+        "has one of its own.",
         amavis="@addr_extension_*_maps",
     )
     addr_rewrite: ByCategory = setting(
         (),
-        "Delivered mail of a category goes to this address instead.",
+        'Delivered mail of a category goes to this address instead, such as { banned = "checker@example.com" }.',
         amavis="%addr_rewrite_maps_by_ccat",
     )
     always_bcc: ByCategory = setting(
@@ -160,7 +161,8 @@ class Policy:
     )
     quarantine_to: ByCategory = setting(
         (),
-        'Copies of a category are kept in this folder of the quarantine; "": none of refused or delivered mail.',
+        'Copies of a category are kept in this folder of the quarantine, such as { virus = "virus" }; ".": in the '
+        'quarantine itself; "": none of refused or delivered mail.',
         amavis="@*_quarantine_to_maps",
     )
 

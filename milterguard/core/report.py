@@ -4,7 +4,7 @@
 *Source:* amavis' short log template; the evidence document is ours (D10).
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,10 +17,13 @@ from milterguard.core.reply import category_words
 from milterguard.core.score import score_text
 from milterguard.core.spelling import clipped
 from milterguard.core.text import printable
-from milterguard.core.verdict import ChangeField, Edit, Outcome, RemoveField, RemoveRecipient, Verdict
+from milterguard.core.verdict import AddRecipient, ChangeField, Edit, Outcome, RemoveField, RemoveRecipient, Verdict
 
 EVIDENCE_VERSION = 1
+SEPARATOR = ", "
+"""Between the locations of copies in several folders."""
 _ADDRESS_LIMIT = 320
+_MOST_SHOWN = 50
 _MOST_PARTS = 300
 _MOST_NAMES = 8
 _NAME_LIMIT = 120
@@ -61,6 +64,8 @@ def log_line(record: Record) -> str:
         _client_words(envelope),
         f"quarantine: {verdict.quarantined_as}" if verdict.quarantined_as else "",
         f"removed: {_addresses(verdict.removed)}" if verdict.removed else "",
+        f"moved: {_moves(verdict.moved)}" if verdict.moved else "",
+        f"bcc: {_addresses(verdict.bcc)}" if verdict.bcc else "",
         f"observed: {verdict.decision.answer}" if verdict.is_observed else "",
         _trial_words(verdict.decision.outcomes),
         f"released: {verdict.released}" if verdict.released else "",
@@ -147,10 +152,16 @@ def _trial_words(outcomes: Iterable[Outcome]) -> str:
     return f"shadow: {', '.join(sorted(told))}" if told else ""
 
 
-def _addresses(addresses: Iterable[str], limit: int = 50) -> str:
+def _addresses(addresses: Iterable[str], limit: int = _MOST_SHOWN) -> str:
     shown = list(addresses)
     words = [f"<{printable(address, _ADDRESS_LIMIT)}>" for address in shown[:limit]]
     return ",".join(words) + (f",+{len(shown) - limit}" if len(shown) > limit else "")
+
+
+def _moves(moves: Sequence[tuple[str, str]]) -> str:
+    """Return ``<user@example.com> -> <user+spam@example.com>`` for each, of many only the first."""
+    words = [f"{_addresses((old,))} -> {_addresses((new,))}" for old, new in moves[:_MOST_SHOWN]]
+    return ",".join(words) + (f",+{len(moves) - _MOST_SHOWN}" if len(moves) > _MOST_SHOWN else "")
 
 
 def as_json(record: Record) -> dict[str, Any]:
@@ -174,6 +185,8 @@ def as_json(record: Record) -> dict[str, Any]:
         "sender": envelope.sender,
         "recipients": [recipient.address for recipient in envelope.recipients],
         "removed": list(verdict.removed),
+        "moved": [list(pair) for pair in verdict.moved],
+        "bcc": list(verdict.bcc),
         "observed": verdict.decision.answer.value if verdict.is_observed else "",
         "quarantine": verdict.quarantined_as,
         "released": verdict.released,
@@ -275,6 +288,9 @@ def _outcome(outcome: Outcome) -> dict[str, Any]:
 def edit_words(edit: Edit) -> str:
     """Return an edit in words: ``insert X-Spam-Flag: YES``."""
     match edit:
+        case AddRecipient(address, parameters):
+            words = f"add recipient <{printable(address, _ADDRESS_LIMIT)}>"
+            return f"{words} {_one_line(' '.join(parameters))}".rstrip()
         case RemoveRecipient(address):
             return f"remove recipient <{printable(address, _ADDRESS_LIMIT)}>"
         case RemoveField(name, index):

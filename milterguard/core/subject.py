@@ -8,7 +8,7 @@ from collections.abc import Sequence
 
 from milterguard.core.finding import Category
 from milterguard.core.message import Field
-from milterguard.core.score import score_text
+from milterguard.core.placeholder import expanded, placeholders
 from milterguard.core.text import decoded, field_text, folded
 from milterguard.core.verdict import ChangeField, Edit, InsertField, Outcome
 
@@ -24,11 +24,10 @@ def subject_edits(
 ) -> tuple[Edit, ...]:
     """Return the change that puts the tag of the heaviest category before the Subject.
 
-    Earlier copies of the tag are taken out, so tags never pile up. In a tag ``_SCORE_``, ``_REQD_``,
-    ``_YESNO_``, ``_YESNOCAPS_``, ``_HOSTNAME_`` and ``_MAILID_`` stand for what they say.
+    Earlier copies of the tag are taken out, so tags never pile up. Placeholders in it are replaced.
     """
     local = [outcome for outcome in accepted if outcome.recipient.is_local]
-    tag = _expanded(_subject_tag(local), local, mail_id=mail_id, hostname=hostname)
+    tag = expanded(_subject_tag(local), placeholders(local, mail_id=mail_id, hostname=hostname))
     if not tag:
         return ()
     subjects = [field for field in fields if field.is_named(b"Subject")]
@@ -45,23 +44,6 @@ def _tagged(tag: str, subject: str) -> str:
         return field_text(f"{tag}{subject}", _WHOLE).rstrip()
     whole = f"{field_text(tag)}{field_text(subject, _WHOLE)}".rstrip()
     return whole if "\n" in whole else folded(whole.split(" "), first=_NAME_WIDTH, separator=" ").replace(" \n", "\n")
-
-
-def _expanded(tag: str, local: Sequence[Outcome], *, mail_id: str, hostname: str) -> str:
-    scores = [outcome.score for outcome in local if outcome.score is not None]
-    required = [each.policy.spam_tag2_level for each in local if each.policy.spam_tag2_level is not None]
-    is_spammy = any(outcome.is_spammy for outcome in local)
-    values = {
-        "_SCORE_": score_text(max(scores)) if scores else "x",
-        "_REQD_": score_text(min(required)) if required else "x",
-        "_YESNOCAPS_": "YES" if is_spammy else "NO",
-        "_YESNO_": "Yes" if is_spammy else "No",
-        "_HOSTNAME_": hostname,
-        "_MAILID_": mail_id,
-    }
-    for name, value in values.items():
-        tag = tag.replace(name, value)
-    return tag
 
 
 def _subject_tag(local: Sequence[Outcome]) -> str:

@@ -60,12 +60,21 @@ class InsertField:
 
 @dataclass(frozen=True, slots=True)
 class RemoveRecipient:
-    """Take a recipient from the envelope; a copy for him has been kept."""
+    """Take a recipient from the envelope: a copy for him has been kept, or he gets it at another address."""
 
     address: str
 
 
-Edit = RemoveField | ChangeField | InsertField | RemoveRecipient
+@dataclass(frozen=True, slots=True)
+class AddRecipient:
+    """Put another recipient into the envelope."""
+
+    address: str
+    parameters: tuple[str, ...] = ()
+    """ESMTP parameters of RCPT, such as ``NOTIFY=NEVER``; printable ASCII without blanks."""
+
+
+Edit = RemoveField | ChangeField | InsertField | AddRecipient | RemoveRecipient
 
 
 @dataclass(frozen=True, slots=True)
@@ -136,6 +145,10 @@ class Keep:
     """Names the file: ``virus-…``, ``spam-….gz``."""
     recipients: tuple[str, ...]
     """For whom it is kept (``X-Envelope-To-Blocked``)."""
+    folder: str = ""
+    """Below the quarantine's root; empty: the root itself."""
+    parts: tuple["Keep", ...] = ()
+    """Where recipients want it in several folders, one for each of them, in the order of their names."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -163,8 +176,12 @@ class Verdict:
     """For REJECT and TEMPFAIL."""
     edits: tuple[Edit, ...] = ()
     """In the order in which they must be applied (D2)."""
+    moved: tuple[tuple[str, str], ...] = ()
+    """Recipients who get the message at another address, with that address."""
+    bcc: tuple[str, ...] = ()
+    """Who gets it as well."""
     quarantined_as: str = ""
-    """Location of the kept copy, relative to the quarantine's root."""
+    """Location of the kept copy, relative to the quarantine's root; of several with ``", "`` between."""
     skipped: tuple[str, ...] = ()
     """Checks that were not waited for, because an infection had decided."""
     tree: Tree = ()

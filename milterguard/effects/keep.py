@@ -6,15 +6,20 @@ the lowest to the highest recipient, the lowest levels, tests in alphabetical or
 *Errors:* StoreError when there is no durable copy; ContentError when the message is gone.
 """
 
+import base64
+import hashlib
+import itertools
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from milterguard.core.decide import grounds
 from milterguard.core.finding import Category, Finding
-from milterguard.core.marks import ALERTS, alert_details, alert_text, level_text
+from milterguard.core.marks import ALERTS, alert_details, alert_text
 from milterguard.core.message import Message
-from milterguard.core.report import hits
+from milterguard.core.report import SEPARATOR, hits
 from milterguard.core.score import score_text
+from milterguard.core.spam_marks import level_text, list_tests, listing_word, severest, shown_score
 from milterguard.core.text import field_text, folded
 from milterguard.core.verdict import Decision, Keep, Outcome
 from milterguard.store.quarantine import Stored
@@ -41,19 +46,40 @@ class Keeper:
         self._quarantine = quarantine
 
     def keep(self, message: Message, decision: Decision, findings: Sequence[Finding]) -> str:
-        """Keep the copy, durably, and return its location; empty when the decision wants none."""
+        """Keep the copy, durably, and return its location; empty when the decision wants none.
+
+        Where it is kept in several folders there are several, with ``", "`` between: the copy in the
+        first folder has the message's id, each further one has its own.
+        """
         if decision.keep is None:
             return ""
-        return self._quarantine.store(message, decision.keep, fields=reasons(decision, findings)).location
+        copies = [
+            self._quarantine.store(
+                replace(message, mail_id=id_in(message.mail_id, keep.folder)) if number else message,
+                keep,
+                fields=reasons(decision, findings, keep),
+            )
+            for number, keep in enumerate(decision.keep.parts or (decision.keep,))
+        ]
+        return SEPARATOR.join(copy.location for copy in copies)
 
 
-def reasons(decision: Decision, findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Return names and values of the fields that say why a copy was kept."""
-    if decision.keep is None:
+def id_in(mail_id: str, folder: str) -> str:
+    """Return the id of a message's copy in a further folder, so that each can be released on its own."""
+    seeds = (f"{mail_id}/{folder}/{number}" for number in itertools.count())
+    digests = (hashlib.sha256(seed.encode("utf-8", "replace")).digest() for seed in seeds)
+    ids = (base64.urlsafe_b64encode(digest[:9]).decode("ascii") for digest in digests)
+    return next(each for each in ids if each[0].isalnum() and each[-1].isalnum())
+
+
+def reasons(decision: Decision, findings: Sequence[Finding], keep: Keep | None = None) -> list[tuple[str, str]]:
+    """Return names and values of the fields that say why a copy was kept; ``keep``: the one of several."""
+    keep = keep or decision.keep
+    if keep is None:
         return []
-    kept_for = frozenset(decision.keep.recipients)
+    kept_for = frozenset(keep.recipients)
     concerned = [outcome for outcome in decision.outcomes if outcome.address in kept_for]
-    alerts = _alert_fields(decision.keep.category, grounds(findings, concerned))
+    alerts = _alert_fields(keep.category, grounds(findings, concerned))
     return alerts + _spam_fields(concerned, findings)
 
 
@@ -64,27 +90,32 @@ def _alert_fields(category: Category, findings: Iterable[Finding]) -> list[tuple
 
 
 def _spam_fields(concerned: Sequence[Outcome], findings: Sequence[Finding]) -> list[tuple[str, str]]:
-    """Return the X-Spam fields when there are points for somebody concerned."""
-    scores = [outcome.score for outcome in concerned if outcome.score is not None]
-    if not scores:
+    """Return the X-Spam fields when there are points for somebody concerned, or a list knows the sender."""
+    counted = severest([each for each in concerned if each.score is not None or each.listing])
+    if not counted:
         return []
     is_spam = any(outcome.is_spammy for outcome in concerned)
+    shown = shown_score(counted) or 0.0
     return [
         ("X-Spam-Flag", "YES" if is_spam else "NO"),
-        ("X-Spam-Score", score_text(max(scores))),
-        ("X-Spam-Level", level_text(max(scores))),
+        ("X-Spam-Score", score_text(shown)),
+        ("X-Spam-Level", level_text(shown)),
         ("X-Spam-Status", _status(concerned, findings, is_spam=is_spam)),
     ]
 
 
 def _status(concerned: Sequence[Outcome], findings: Sequence[Finding], *, is_spam: bool) -> str:
     """Return ``Yes, score=2.212..3.712 tag=-999 tag2=1 kill=2 tests=[A=1, B=2] autolearn=no``, folded."""
+    counted = severest(concerned)
+    is_scored = any(each.score is not None for each in concerned)
     words = [
         "Yes," if is_spam else "No,",
-        f"score={hits(concerned)}",
+        f"score={hits(concerned) if is_scored else 'x'}",
         *(f"{name}={score_text(level)}" for name, level in _lowest_levels(concerned)),
+        *filter(None, [listing_word(counted)]),
     ]
-    tests = sorted({test for finding in findings for test in finding.tests}, key=lambda test: test[0])
+    hit = {test for finding in findings for test in finding.tests} | {*list_tests(counted)}
+    tests = sorted(hit, key=lambda test: test[0])
     shown = [
         field_text(name, _NAME_LIMIT) if points is None else f"{field_text(name, _NAME_LIMIT)}={score_text(points)}"
         for name, points in tests[:_TESTS_LIMIT]

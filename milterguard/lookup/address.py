@@ -12,6 +12,8 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from milterguard.core.mailbox import split_extension
+
 MAX_SUFFIXES = 20
 """At most so many ``.domain`` keys, the shortest ones: a name with a thousand labels is an attack."""
 _LONGEST_LABEL = 63
@@ -22,10 +24,8 @@ _DOTS = str.maketrans({"\u3002": ".", "\uff0e": ".", "\uff61": "."})
 _QUOTED_PAIR = re.compile(r"\\(.)", re.DOTALL)
 _WORD = re.compile(r"[^\x00-,./:-@\[-^`{-\x7f\ud800-\udfff]+\Z")
 """What may stand in a label: of ASCII letters, digits, hyphen, underscore; no dot that would split it, no surrogate."""
-_LIST_SERVICE = re.compile(r"\Aowner-.|.-request\Z", re.IGNORECASE | re.DOTALL)
 _LONGEST_NORMALIZED = 256
 """Normalisation may take quadratic time, so long text goes without."""
-_NEVER_SPLIT = frozenset({"postmaster", "mailer-daemon", "double-bounce"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,18 +118,6 @@ def canonical_domain(domain: str) -> str:
     if len(domain) > _LONGEST_DOMAIN:
         return domain.casefold().rstrip(".")
     return ".".join(_label(label) for label in domain.translate(_DOTS).rstrip(".").split("."))
-
-
-def split_extension(local: str, delimiter: str) -> tuple[str, str]:
-    """Return user and extension (with its delimiter) of an unquoted local part. Never raises.
-
-    *Source:* amavis and Postfix alike: the first delimiter that is not the first character;
-    ``postmaster`` and the like are never split, with ``-`` neither ``owner-list`` nor ``list-request``.
-    """
-    if local.lower() in _NEVER_SPLIT or ("-" in delimiter and _LIST_SERVICE.search(local)):
-        return local, ""
-    places = [place for character in delimiter if (place := local.find(character, 1)) > 0]
-    return (local[: min(places)], local[min(places) :]) if places else (local, "")
 
 
 def _keys(address: Address, *, before_domain: str) -> tuple[str, ...]:

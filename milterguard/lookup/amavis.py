@@ -16,9 +16,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from milterguard.core.finding import Category
+from milterguard.core.folder import ROOT, is_folder
+from milterguard.core.recipients import is_extension
 
 _BLANKS = re.compile(r"[\s,]+")
 _LONGEST_TEXT = 1024
+_ALIAS = re.compile(r"(?:virus|banned|unchecked|spam|bad-header|clean)-quarantine\Z")
+"""What ``$*_quarantine_to`` are by default: they stand for ``$QUARANTINEDIR``."""
 
 
 class Unreadable(ValueError):  # noqa: N818  (caught by the sources alone)
@@ -101,8 +105,30 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(word for word in _BLANKS.split(_text(value)) if word)
 
 
-def _said_for(category: Category) -> Callable[[Any], object]:
-    return lambda value: ((category, _text(value).rstrip()),)
+def _extension_for(category: Category) -> Callable[[Any], object]:
+    def read(value: Any) -> object:
+        text = _text(value).strip()
+        if text and not is_extension(text):
+            raise Unreadable("expected an address extension")
+        return ((category, text),)
+
+    return read
+
+
+def _folder_for(category: Category) -> Callable[[Any], object]:
+    return lambda value: ((category, _folder(_text(value).strip())),)
+
+
+def _folder(text: str) -> str:
+    """Return where a copy is kept. Nobody is written to: for a mail address it is kept in the quarantine itself.
+
+    So it is for amavis' own names of that, such as ``virus-quarantine``.
+    """
+    if "@" in text or _ALIAS.match(text):
+        return ROOT
+    if text and not is_folder(text):
+        raise Unreadable("expected a folder below the quarantine")
+    return text
 
 
 def _tag_for(category: Category) -> Callable[[Any], object]:
@@ -135,8 +161,11 @@ COLUMNS: Mapping[str, Column] = {
     "spam_subject_tag3": Column("spam_subject_tag3", _text),
     "message_size_limit": Column("message_size_limit", _size),
     "banned_rulenames": Column("banned_rules", _names),
-    **{f"addr_extension_{kind}": Column("addr_extension", _said_for(category)) for kind, category in _KINDS.items()},
-    **{f"{kind}_quarantine_to": Column("quarantine_to", _said_for(category)) for kind, category in _KINDS.items()},
+    **{
+        f"addr_extension_{kind}": Column("addr_extension", _extension_for(category))
+        for kind, category in _KINDS.items()
+    },
+    **{f"{kind}_quarantine_to": Column("quarantine_to", _folder_for(category)) for kind, category in _KINDS.items()},
 }
 """Columns that mean something to us."""
 

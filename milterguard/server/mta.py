@@ -24,14 +24,22 @@ from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client
 from milterguard.core.reply import FAILED
 from milterguard.core.text import REPLY_LIMIT, ascii_printable
-from milterguard.core.verdict import ChangeField, Edit, InsertField, RemoveField, RemoveRecipient, Reply
+from milterguard.core.verdict import (
+    AddRecipient,
+    ChangeField,
+    Edit,
+    InsertField,
+    RemoveField,
+    RemoveRecipient,
+    Reply,
+)
 from milterguard.server.desk import Desk
 from milterguard.server.observer import Observer
 from milterguard.server.session import Session
 
 log = logging.getLogger(__name__)
 
-_ACTIONS = Milter.ADDHDRS | Milter.CHGHDRS | Milter.DELRCPT | Milter.SETSYMLIST
+_ACTIONS = Milter.ADDHDRS | Milter.CHGHDRS | Milter.ADDRCPT | Milter.ADDRCPT_PAR | Milter.DELRCPT | Milter.SETSYMLIST
 _STEPS = (
     Milter.P_HDR_LEADSPC
     | Milter.P_NOUNKNOWN
@@ -159,7 +167,11 @@ class MtaSession(Milter.Base):
         self._ctx.progress()
 
     def apply(self, edits: Sequence[Edit]) -> None:
-        """Tell the MTA what to change, in order. Raises when libmilter or the MTA cannot."""
+        """Tell the MTA what to change, in order. Raises when libmilter or the MTA cannot.
+
+        An MTA that takes no parameters for a new recipient gets him without; one that takes no new
+        recipients at all makes this raise: going on would be another delivery than the policy says.
+        """
         space = " " if self._protocol & Milter.P_HDR_LEADSPC else ""
         for edit in edits:
             match edit:
@@ -169,6 +181,9 @@ class MtaSession(Milter.Base):
                     self.chgheader(name, index, space + value)
                 case InsertField(name, value):
                     self.addheader(name, space + value, 0)
+                case AddRecipient(address, parameters):
+                    is_taken = self._actions & Milter.ADDRCPT_PAR
+                    self.addrcpt(f"<{address}>", " ".join(parameters) if is_taken else None)
                 case RemoveRecipient(address):
                     self.delrcpt(f"<{address}>")
 

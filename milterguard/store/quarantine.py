@@ -29,7 +29,15 @@ from milterguard.core.verdict import Keep
 from milterguard.errors import NotFoundError, StoreError
 from milterguard.store.duplicates import Duplicates
 from milterguard.store.durable import make_folder, open_new, opened_folder, refusals, remove_quietly
-from milterguard.store.location import checked, location_of, locations_of, mail_id_at
+from milterguard.store.location import (
+    checked,
+    checked_path,
+    folders_in,
+    letters_in,
+    location_of,
+    locations_of,
+    mail_id_at,
+)
 from milterguard.store.original import Original, is_whole, read_prefix
 from milterguard.store.prefix import Prefix, rendered
 from milterguard.store.receipt import Release, is_released, release, remove_receipt
@@ -91,7 +99,7 @@ class FileQuarantine:
 
         Reads the message twice: once for knowing whether it lies here already, once for copying.
         """
-        wanted = location_of(keep.category, checked(message.mail_id))
+        wanted = location_of(keep.category, checked(message.mail_id), keep.folder)
         digest, size = _digest(message)
         key = _key(message, keep, digest)
         location = self._duplicates.find(key)
@@ -105,7 +113,7 @@ class FileQuarantine:
 
     def _write(self, message: Message, head: bytes, *, key: str, location: str, size: int) -> str:
         """Write aside, sync, show; return where the message lies now."""
-        path = self._root / location
+        path = checked_path(self._root, location)
         incoming_path = self._root / ".incoming"
         self._ensure(incoming_path)
         self._ensure(path.parent)
@@ -125,7 +133,7 @@ class FileQuarantine:
 
     def _sync(self, location: str) -> None:
         """Make a copy's name durable."""
-        path = self._root / location
+        path = checked_path(self._root, location)
         with refusals("the quarantine could not make a copy durable"), opened_folder(path.parent) as folder:
             os.fsync(folder)
 
@@ -157,7 +165,7 @@ class FileQuarantine:
     def entries(self) -> Iterator[Entry]:
         """Yield every message, folder by folder. Damaged files are logged and left out."""
         with refusals("the quarantine cannot be listed"):
-            folders = sorted(_folders_of_mail(self._root))
+            folders = [letter for folder in folders_in(self._root) for letter in letters_in(self._root, folder)]
         for folder in folders:
             yield from self._entries_in(folder)
 
@@ -180,9 +188,10 @@ class FileQuarantine:
 
     def find(self, mail_id: str) -> Entry:
         """Return the message with that id. NotFoundError if there is none, StoreError if it is not itself."""
-        for location in locations_of(checked(mail_id)):
-            with suppress(NotFoundError):
-                return self._entry(location, mail_id)
+        with refusals("the quarantine cannot be searched"):
+            for location in locations_of(checked(mail_id), folders_in(self._root)):
+                with suppress(NotFoundError):
+                    return self._entry(location, mail_id)
         raise NotFoundError(f"there is no message {mail_id} in the quarantine")
 
     def open(self, entry: Entry) -> Original:
@@ -194,7 +203,7 @@ class FileQuarantine:
         return original
 
     def _entry(self, location: str, mail_id: str) -> Entry:
-        head = read_prefix(self._root / location)
+        head = read_prefix(checked_path(self._root, location))
         if head.mail_id != mail_id:
             raise StoreError(f"the file of {mail_id} holds another message")
         return Entry(
@@ -213,7 +222,7 @@ class FileQuarantine:
     def _holds(self, location: str, key: str) -> bool:
         """Whether a location holds the message with that key, whole."""
         try:
-            return bool(mail_id_at(location)) and is_whole(self._root / location, key)
+            return bool(mail_id_at(location)) and is_whole(checked_path(self._root, location), key)
         except StoreError:
             return False
 
@@ -273,6 +282,7 @@ def _digest(message: Message) -> tuple[str, int]:
 def _key(message: Message, keep: Keep, digest: str) -> str:
     """Return what a retry of the same message has in common with it."""
     facts = [message.envelope.sender, sorted(set(keep.recipients)), keep.category.word, digest]
+    facts += [keep.folder] if keep.folder else []
     return hashlib.sha256(json.dumps(facts).encode("ascii")).hexdigest()
 
 
@@ -288,11 +298,3 @@ def _prefix(message: Message, keep: Keep, *, key: str, size: int) -> Prefix:
         key=key,
         subject=decoded(message.first(b"Subject")),
     )
-
-
-def _folders_of_mail(root: Path) -> Iterator[str]:
-    try:
-        with os.scandir(root) as entries:
-            yield from (each.name for each in entries if len(each.name) == 1 and each.is_dir(follow_symlinks=False))
-    except FileNotFoundError:
-        return  # nothing was ever kept

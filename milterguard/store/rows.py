@@ -14,7 +14,7 @@ from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category
 from milterguard.core.minor import letter
-from milterguard.core.report import Record, bank_path, evidence
+from milterguard.core.report import SEPARATOR, Record, bank_path, evidence
 from milterguard.core.text import storable
 from milterguard.core.verdict import Outcome
 
@@ -60,7 +60,7 @@ def message_row(record: Record, ids: Mapping[str, int]) -> dict[str, Any]:
         "originating": "N" if envelope.traffic is Traffic.INBOUND else "Y",
         "content": _content(record),
         "quar_type": "F" if verdict.quarantined_as else " ",
-        "quar_loc": storable(verdict.quarantined_as),
+        "quar_loc": storable(verdict.quarantined_as.partition(SEPARATOR)[0]),
         "dsn_sent": "N",
         "spam_level": min(scores, default=None),
         "message_id": storable(record.message_id),

@@ -13,7 +13,7 @@ from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category, Finding
 from milterguard.core.levels import spam_categories
 from milterguard.core.policy import Policy
-from milterguard.core.verdict import Decision, Judged
+from milterguard.core.verdict import Decision, Judged, Keep
 from tests.core.build import CLEAN, ENCRYPTED, NO_CLAMD, VIRUS, judged, points
 
 PASS, TEMPFAIL, DISCARD, REJECT = Destiny.PASS, Destiny.TEMPFAIL, Destiny.DISCARD, Destiny.REJECT
@@ -248,6 +248,46 @@ def test_a_strict_discard_is_kept_for_those_who_would_have_got_it() -> None:
     assert decision.answer is DISCARD
     assert decision.keep is not None
     assert decision.keep.recipients == ("a@example.com", "b@example.com")
+
+
+def test_whether_refused_mail_is_kept_is_said_by_its_folder_and_by_its_score() -> None:
+    """A folder asks for a copy, none forbids it, and over the cutoff level nobody will ever ask."""
+    for folder, is_kept in ((".", True), ("spam", True), ("", False)):
+        policy = Policy(
+            store_on_reject=(Category.SPAM,) if not folder else (), quarantine_to=((Category.SPAM, folder),)
+        )
+        assert bool(decided(points(50.0), to=(judged(policy=policy),)).keep) is is_kept
+    cut = Policy(store_on_reject=(Category.SPAM, Category.VIRUS), spam_quarantine_cutoff_level=20.0)
+    assert decided(points(50.0), to=(judged(policy=cut),)).keep is None
+    assert decided(points(15.0), to=(judged(policy=cut),)).keep is not None
+    assert decided(VIRUS, points(50.0), to=(judged(policy=cut),)).keep is not None
+
+
+def test_a_copy_is_kept_in_every_folder_that_somebody_wants() -> None:
+    """One in each, for those who want it there, under the heaviest category that they have."""
+
+    def wants(address: str, *folders: tuple[Category, str], **more: object) -> Judged:
+        policy = Policy(virus_destiny=DISCARD, spam_destiny=DISCARD, quarantine_to=folders, **more)  # type: ignore[arg-type]
+        return judged(address, policy=policy)
+
+    virus, spam = (Category.VIRUS, "virus"), (Category.SPAM, "spam")
+    alone = decided(VIRUS, to=(wants("a@x", virus, spam), wants("b@x", virus))).keep
+    assert alone == Keep(Category.VIRUS, ("a@x", "b@x"), "virus")
+    mixed = (
+        wants("a@x", virus, spam),
+        wants("b@x", spam, bypass_virus_checks=True),
+        wants("c@x"),
+        wants("d@x", (Category.VIRUS, ".")),
+        wants("e@x", (Category.VIRUS, "")),
+    )
+    keep = decided(VIRUS, points(50.0), to=mixed).keep
+    assert keep is not None
+    assert (keep.category, keep.recipients, keep.folder) == (Category.VIRUS, ("a@x", "b@x", "c@x", "d@x", "e@x"), "")
+    assert keep.parts == (
+        Keep(Category.VIRUS, ("c@x", "d@x", "e@x")),
+        Keep(Category.SPAM, ("b@x",), "spam"),
+        Keep(Category.VIRUS, ("a@x",), "virus"),
+    )
 
 
 def test_an_infection_that_blocks_everybody_settles_the_message() -> None:

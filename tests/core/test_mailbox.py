@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milterguard.core.mailbox import is_mailbox, unbracketed, without_route
+from milterguard.core.mailbox import is_address, is_mailbox, split_extension, unbracketed, without_route
 
 
 @pytest.mark.parametrize(
@@ -101,3 +101,39 @@ def test_long_addresses_cost_linear_time(unit: str) -> None:
     started = time.process_time()
     is_mailbox(without_route(unit * (1_000_000 // len(unit))))
     assert time.process_time() - started < 1.0
+
+
+@pytest.mark.parametrize(
+    ("text", "is_one"),
+    [
+        ("user@example.com", True),
+        ('"a b"@example.com', True),
+        ("user@[192.0.2.1]", True),
+        ("user", False),
+        ("grün@example.com", False),
+        ("user@example.com ", False),
+        ("<user@example.com>", False),
+        ("a@b@example.com", False),
+        ("u" * 320 + "@example.com", False),
+    ],
+)
+def test_an_operators_address_has_a_domain_and_is_ascii(text: str, is_one: bool) -> None:
+    """It is added to mail whose way on need not know internationalised addresses."""
+    assert is_address(text) is is_one
+
+
+@pytest.mark.parametrize(
+    ("local", "delimiter", "parts"),
+    [
+        ("user+a+b", "+", ("user", "+a+b")),
+        ("user", "+", ("user", "")),
+        ("postmaster+x", "+", ("postmaster", "+x")),
+        ("postmaster", "+", ("postmaster", "")),
+        ("owner-list", "-", ("owner-list", "")),
+        ("owner-list", "+", ("owner-list", "")),
+        ("list-request", "-", ("list-request", "")),
+    ],
+)
+def test_an_extension_begins_at_the_first_delimiter(local: str, delimiter: str, parts: tuple[str, str]) -> None:
+    """Names that belong to the mail system are not split."""
+    assert split_extension(local, delimiter) == parts

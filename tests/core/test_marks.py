@@ -13,7 +13,7 @@ from milterguard.core.finding import Category, Finding
 from milterguard.core.marks import Style, edits_for
 from milterguard.core.message import Field
 from milterguard.core.policy import Policy
-from milterguard.core.verdict import ChangeField, Edit, InsertField, Judged, RemoveField, RemoveRecipient
+from milterguard.core.verdict import ChangeField, Edit, InsertField, Judged, RemoveField
 from tests.core.build import CLEAN, ENCRYPTED, NO_CLAMD, VIRUS, fields, judged, points
 
 STYLE = Style(hostname="mail.example.com")
@@ -41,6 +41,7 @@ def test_a_clean_message_says_that_it_was_scanned_and_how() -> None:
     seen = delivered(*edits(CLEAN, points(2.301, ("A", 1.5), ("B", 0.801), ("C", None))))
     assert list(seen.items()) == [
         ("X-Virus-Scanned", "milterguard at mail.example.com"),
+        ("X-Spam-Flag", "NO"),
         ("X-Spam-Score", "2.301"),
         ("X-Spam-Level", "**"),
         ("X-Spam-Status", "No, score=2.301 tagged_above=-999 required=6.2\n tests=[A=1.5, B=0.801, C]\n autolearn=no"),
@@ -66,7 +67,7 @@ def test_every_foreign_copy_is_removed_from_the_highest_index_down() -> None:
         RemoveField("X-Virus-Scanned", 1),
     ]
     kinds = [type(edit) for edit in applied]
-    assert kinds == sorted(kinds, key=[RemoveField, ChangeField, InsertField, RemoveRecipient].index)
+    assert kinds == sorted(kinds, key=[RemoveField, ChangeField, InsertField].index)
 
 
 def test_somebody_elses_recipient_gets_no_spam_fields_but_the_virus_field() -> None:
@@ -146,7 +147,7 @@ def test_fields_can_be_renamed_or_left_out() -> None:
     """[headers] decides."""
     style = Style(virus_scanned="", alert_name="X-Alert", level_char="")
     seen = delivered(*edits(ENCRYPTED, points(3.0), style=style))
-    assert set(seen) == {"X-Alert", "X-Spam-Score", "X-Spam-Status"}
+    assert set(seen) == {"X-Alert", "X-Spam-Flag", "X-Spam-Score", "X-Spam-Status"}
     assert set(delivered(*edits(ENCRYPTED, style=Style(virus_scanned="", alert_name="")))) == set()
 
 
@@ -158,11 +159,10 @@ def test_a_stored_copy_of_delivered_mail_is_named_only_where_the_policy_stored_i
 
 
 def test_a_removed_recipient_has_no_say_in_the_fields() -> None:
-    """Only those who get the message count, and the removed one is taken out last."""
+    """Only those who get the message count."""
     lover = judged("lover@example.com", policy=Policy(spam_lover=True, spam_tag2_level=60.0))
     applied = edits(points(50.0), to=(judged(), lover))
-    assert "X-Spam-Flag" not in delivered(*applied)
-    assert applied[-1] == RemoveRecipient("user@example.com")
+    assert delivered(*applied)["X-Spam-Flag"] == "NO"
 
 
 def test_a_warning_names_only_what_those_have_who_get_the_message() -> None:

@@ -15,7 +15,16 @@ from milterguard.core.finding import Category, Finding
 from milterguard.core.part import Flag, Part
 from milterguard.core.policy import Policy
 from milterguard.core.report import Record, actions, as_json, direction, edit_words, evidence, hits, log_line
-from milterguard.core.verdict import ChangeField, InsertField, Judged, RemoveField, RemoveRecipient, Verdict
+from milterguard.core.verdict import (
+    AddRecipient,
+    ChangeField,
+    Edit,
+    InsertField,
+    Judged,
+    RemoveField,
+    RemoveRecipient,
+    Verdict,
+)
 from tests.core.build import CLEAN, ENCRYPTED, NO_CLAMD, VIRUS, envelope, judged, points
 
 
@@ -83,6 +92,17 @@ def test_quarantine_and_removed_recipients_show() -> None:
     line = log_line(seen)
     assert ", quarantine: A/spam-Abcdefghij12.gz, removed: <user@example.com>, " in line
     assert actions(seen) == ["DiscardedInbound", "RelayedTaggedInbound", "Quarantined"]
+
+
+def test_where_a_message_went_instead_is_told() -> None:
+    """moved: and bcc: in the line, of many the first; all in its twin."""
+    plain = record(CLEAN)
+    moved = tuple((f"{number}@x.example", f"{number}+spam@x.example") for number in range(60))
+    seen = replace(plain, verdict=replace(plain.verdict, moved=moved[:1], bcc=("log@x.example",)))
+    assert ", moved: <0@x.example> -> <0+spam@x.example>, bcc: <log@x.example>, Queue-ID" in log_line(seen)
+    many = replace(plain, verdict=replace(plain.verdict, moved=moved))
+    assert "<49+spam@x.example>,+10, " in log_line(many)
+    assert as_json(many)["moved"][59] == ["59@x.example", "59+spam@x.example"]
 
 
 def test_the_log_names_only_what_decided() -> None:
@@ -154,10 +174,15 @@ def test_the_evidence_is_plain_json_and_holds_every_finding() -> None:
         (RemoveField("X-Spam-Flag", 2), "remove X-Spam-Flag [2]"),
         (ChangeField("Subject", 1, "a\n b"), "change Subject: a b"),
         (InsertField("X-Spam-Flag", "YES"), "insert X-Spam-Flag: YES"),
+        (AddRecipient("a@b.example"), "add recipient <a@b.example>"),
+        (
+            AddRecipient("a@b.example", ("NOTIFY=NEVER", "ORCPT=rfc822;x@b.example")),
+            "add recipient <a@b.example> NOTIFY=NEVER ORCPT=rfc822;x@b.example",
+        ),
         (RemoveRecipient("a@b.example"), "remove recipient <a@b.example>"),
     ],
 )
-def test_edits_in_words(edit: RemoveField | ChangeField | InsertField | RemoveRecipient, words: str) -> None:
+def test_edits_in_words(edit: Edit, words: str) -> None:
     """One line each."""
     assert edit_words(edit) == words
 

@@ -17,7 +17,7 @@ from typing import Self
 
 from tests.daemons.address import inet
 
-_EXTENSIONS = (b"sink.example", b"PIPELINING", b"8BITMIME", b"SMTPUTF8", b"SIZE", b"ENHANCEDSTATUSCODES")
+_EXTENSIONS = (b"sink.example", b"PIPELINING", b"8BITMIME", b"SMTPUTF8", b"SIZE", b"DSN", b"ENHANCEDSTATUSCODES")
 _END = b"\r\n.\r\n"
 
 
@@ -32,6 +32,8 @@ class Delivered:
     """Header section and body, line ends as they came, dots undoubled."""
     number: int
     """In order of arrival, from 0; stays when others are forgotten."""
+    parameters: tuple[bytes, ...] = ()
+    """Behind each recipient's address: ``NOTIFY=NEVER ORCPT=rfc822;…``."""
 
     @property
     def header(self) -> bytes:
@@ -126,9 +128,11 @@ class Sink:
                 if not self._arrived.wait(deadline - time.monotonic()):
                     raise TimeoutError(f"none of {seen} messages is the wanted one")
 
-    def keep(self, *, sender: bytes, recipients: tuple[bytes, ...], octets: bytes) -> None:
+    def keep(
+        self, *, sender: bytes, recipients: tuple[bytes, ...], octets: bytes, parameters: tuple[bytes, ...]
+    ) -> None:
         with self._arrived:
-            self._messages.append(Delivered(sender, recipients, octets, self._count))
+            self._messages.append(Delivered(sender, recipients, octets, self._count, parameters))
             self._count += 1
             self._arrived.notify_all()
 
@@ -173,6 +177,7 @@ class _Session(socketserver.BaseRequestHandler):
         self._pending = bytearray()
         self._sender = b""
         self._recipients: list[bytes] = []
+        self._parameters: list[bytes] = []
 
     def handle(self) -> None:
         try:
@@ -194,10 +199,11 @@ class _Session(socketserver.BaseRequestHandler):
         elif verb == b"EHLO":
             self._say(b"\r\n".join([b"250-" + word for word in _EXTENSIONS[:-1]] + [b"250 " + _EXTENSIONS[-1]]))
         elif verb == b"MAIL":
-            self._sender, self._recipients = _path(argument), []
+            self._sender, self._recipients, self._parameters = _path(argument), [], []
             self._say(b"250 2.1.0 Ok")
         elif verb == b"RCPT":
             self._recipients.append(_path(argument))
+            self._parameters.append(argument.rpartition(b">")[2].strip())
             self._say(b"250 2.1.5 Ok")
         elif verb == b"DATA":
             return self._take_content()
@@ -219,7 +225,12 @@ class _Session(socketserver.BaseRequestHandler):
             self._say(other.encode())
             return True
         octets = (stuffed + b"\r\n").replace(b"\r\n.", b"\r\n")[2:]
-        self.server.sink.keep(sender=self._sender, recipients=tuple(self._recipients), octets=octets)
+        self.server.sink.keep(
+            sender=self._sender,
+            recipients=tuple(self._recipients),
+            octets=octets,
+            parameters=tuple(self._parameters),
+        )
         self._say(b"250 2.0.0 Kept")
         return True
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A copy says why it is kept, in amavis' words for the quarantine."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,11 @@ from milterguard.core.decide import decide
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category, Finding
 from milterguard.core.policy import Policy
+from milterguard.core.report import SEPARATOR
 from milterguard.core.verdict import Decision
-from milterguard.effects.keep import Keeper, reasons
+from milterguard.effects.keep import Keeper, id_in, reasons
 from milterguard.errors import StoreError
+from milterguard.store.location import checked, mail_id_at
 from milterguard.store.quarantine import FileQuarantine
 from tests.core.build import ENCRYPTED, NO_CLAMD, VIRUS, judged, message, points
 
@@ -126,3 +129,32 @@ def test_a_copy_names_what_concerns_those_it_is_kept_for() -> None:
     mine = Finding("banned", Category.BANNED, detail="evil.exe", rules=("DEFAULT",))
     assert "secret-name" not in reason(other, mine)["X-Amavis-Alert"]
     assert "evil.exe" in reason(other, mine)["X-Amavis-Alert"]
+
+
+def test_a_copy_lies_in_every_folder_that_somebody_wants(tmp_path: Path) -> None:
+    """The first has the message's id, each further one its own; a retry adds none, each names whom it is for."""
+    folders = ((Category.VIRUS, ""), (Category.VIRUS, "customer/virus"), (Category.VIRUS, "other"))
+    policies = tuple(Policy(virus_destiny=Destiny.DISCARD, quarantine_to=(each,)) for each in folders)
+    decision = decided(VIRUS, policies=policies)
+    quarantine = FileQuarantine(tmp_path)
+    said = Keeper(quarantine).keep(message(), decision, [VIRUS])
+    locations = said.split(SEPARATOR)
+    assert locations[0] == "A/virus-Abcdefghij12"
+    ids = [mail_id_at(location) for location in locations]
+    assert ids == ["Abcdefghij12", id_in("Abcdefghij12", "customer/virus"), id_in("Abcdefghij12", "other")]
+    retry = replace(message(), mail_id="Zyxwvutsrq98")
+    assert Keeper(quarantine).keep(retry, decision, [VIRUS]) == said
+    assert {(each.mail_id, each.location, each.blocked) for each in quarantine.entries()} == {
+        (mail_id, location, (f"user{number}@example.com",))
+        for number, (mail_id, location) in enumerate(zip(ids, locations, strict=True))
+    }
+    assert len(list(quarantine.entries())) == 3
+
+
+@given(st.text(max_size=20))
+def test_the_id_of_a_further_copy_is_an_id(folder: str) -> None:
+    """It begins and ends as every id does, and is the same for the same message and folder."""
+    derived = id_in("Abcdefghij12", folder)
+    assert checked(derived) == derived
+    assert len(derived) == 12
+    assert derived == id_in("Abcdefghij12", folder) != id_in("Zyxwvutsrq98", folder)

@@ -63,6 +63,8 @@ class Delivered:
 
     fields: list[tuple[str, str]]
     recipients: list[str] = field(default_factory=list)
+    parameters: dict[str, str] = field(default_factory=dict)
+    """Of recipients that the milter has added, by address."""
 
 
 class Mta:
@@ -233,6 +235,10 @@ def delivered(mail: Mail, ending: Ending) -> Delivered:
                 result.fields.append(_name_value(data))
             case "m":
                 _change(result.fields, struct.unpack("!I", data[:4])[0], *_name_value(data[4:]))
+            case "+" | "2":
+                address, parameters = _name_value(data if command == "2" else data + b"\0")
+                result.recipients.append(address)
+                result.parameters[address] = parameters
             case "-":
                 result.recipients.remove(data.rstrip(b"\0").decode())
             case _:

@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milterguard.core.mailbox import split_extension
 from milterguard.lookup.address import (
     MAX_SUFFIXES,
     canonical_domain,
@@ -15,7 +16,6 @@ from milterguard.lookup.address import (
     hash_keys,
     match_keys,
     parse,
-    split_extension,
 )
 
 _EXAMPLE = "@example.com @.example.com @.com @."

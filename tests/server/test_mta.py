@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import Milter
 import pytest
 
-from milterguard.core.verdict import ChangeField, Edit, InsertField, RemoveField, RemoveRecipient
+from milterguard.core.verdict import AddRecipient, ChangeField, Edit, InsertField, RemoveField, RemoveRecipient
 from milterguard.server.mta import MtaSession
 from tests.server.room import Room, opened
 
@@ -54,6 +54,9 @@ class Context:
 
     def chgheader(self, *words: object) -> None:
         self.calls.append(("chgheader", *words))
+
+    def addrcpt(self, recipient: str, parameters: str | None = None) -> None:
+        self.calls.append(("addrcpt", recipient, parameters))
 
     def delrcpt(self, recipient: str) -> None:
         self.calls.append(("delrcpt", recipient))
@@ -149,6 +152,7 @@ def test_edits_become_calls_in_their_order(steps: int, space: str) -> None:
         RemoveField("X-Spam-Flag", 2),
         ChangeField("Subject", 1, "new"),
         InsertField("X-Spam-Flag", "YES"),
+        AddRecipient("u+spam@o.x", ("NOTIFY=NEVER", "ORCPT=rfc822;u@o.x")),
         RemoveRecipient("u@o.x"),
     )
     with opened() as room:
@@ -159,9 +163,29 @@ def test_edits_become_calls_in_their_order(steps: int, space: str) -> None:
             ("chgheader", "X-Spam-Flag", 2, ""),
             ("chgheader", "Subject", 1, f"{space}new"),
             ("addheader", "X-Spam-Flag", f"{space}YES", 0),
+            ("addrcpt", "<u+spam@o.x>", "NOTIFY=NEVER ORCPT=rfc822;u@o.x"),
             ("delrcpt", "<u@o.x>"),
             ("progress",),
         ]
+        session.close()
+
+
+def test_an_mta_that_takes_no_parameters_gets_none() -> None:
+    """The recipient is added all the same: only whom to tell is lost."""
+    with opened() as room:
+        session, context = connected(room, actions=ALL_ACTIONS & ~Milter.ADDRCPT_PAR)
+        session.apply([AddRecipient("u+spam@o.x", ("NOTIFY=NEVER",)), RemoveRecipient("u@o.x")])
+        assert context.calls == [("addrcpt", "<u+spam@o.x>", None), ("delrcpt", "<u@o.x>")]
+        session.close()
+
+
+def test_an_mta_that_takes_no_recipients_is_told_so_before_one_is_removed() -> None:
+    """The message is answered with 451: neither lost nor delivered to somebody else."""
+    with opened() as room:
+        session, context = connected(room, actions=ALL_ACTIONS & ~(Milter.ADDRCPT | Milter.ADDRCPT_PAR))
+        with pytest.raises(Milter.DisabledAction):
+            session.apply([AddRecipient("u+spam@o.x"), RemoveRecipient("u@o.x")])
+        assert context.calls == []
         session.close()
 
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.fakes.mta import Mail, Mta, delivered
+from tests.fakes.mta import ALL_ACTIONS, Mail, Mta, delivered
 from tests.server.tree import Tree, running
 
 ENDINGS = {"": "a", "virus": "554", "spam": "554", "discard": "d", "raise": "451"}
@@ -53,6 +53,35 @@ def test_a_blocked_recipient_is_removed_from_a_message_another_one_gets(tree: Tr
         ending = mta.message(mail)
         assert ending.is_accepted
         assert delivered(mail, ending).recipients == ["<lover@ours.example>"]
+
+
+def test_recipients_are_moved_and_added_on_the_wire(tree: Tree) -> None:
+    """Each with whom to tell; nothing is asked for that was not offered, and then nothing is half done."""
+    mail = says("", recipients=["<ext@ours.example>", "<moved@ours.example>", "<logged@ours.example>"])
+    with tree.call().greet() as mta:
+        ending = mta.message(mail)
+        result = delivered(mail, ending)
+    assert result.recipients == [
+        "<logged@ours.example>",
+        "<ext+clean@ours.example>",
+        "<there@ours.example>",
+        "<log@ours.example>",
+    ]
+    assert list(result.parameters.values()) == [
+        "ORCPT=rfc822;ext@ours.example",
+        "ORCPT=rfc822;moved@ours.example",
+        "NOTIFY=NEVER",
+    ]
+    assert "".join(command for command, _ in ending.changes if command in "2+-") == "222--"
+    for actions, wanted in ((ALL_ACTIONS & ~0x80, "+++--"), (ALL_ACTIONS & ~0x84, "")):
+        with tree.call() as mta:
+            mta.negotiate(actions=actions)
+            mta.connect()
+            mta.helo()
+            ending = mta.message(mail)
+        assert ending.is_accepted is bool(wanted)
+        assert "".join(command for command, _ in ending.changes if command in "2+-") == wanted
+    assert ending.line.startswith("451 4.3.0 ")
 
 
 def test_verdicts_do_not_bleed_between_the_messages_of_interleaved_sessions(tree: Tree) -> None:

@@ -76,7 +76,10 @@ class Says:
 
 
 class Policies:
-    """Everybody at ours.example is ours; ``lover@`` wants viruses; BANNED is discarded."""
+    """Everybody at ours.example is ours; ``lover@`` wants viruses; BANNED is discarded.
+
+    ``ext@`` has an extension, mail for ``moved@`` goes to ``there@``, that for ``logged@`` to ``log@`` as well.
+    """
 
     def traffic(self, client: Client, sender: str = "") -> Traffic:
         return Traffic.INBOUND
@@ -100,7 +103,14 @@ class Policies:
     ) -> Judged:
         if address.startswith("bug@"):
             raise RuntimeError("a bug in a lookup")
-        policy = Policy(banned_destiny=Destiny.DISCARD, virus_lover=address.startswith("lover@"))
+        name = address.partition("@")[0]
+        policy = Policy(
+            banned_destiny=Destiny.DISCARD,
+            virus_lover=name == "lover",
+            addr_extension=((Category.CLEAN, "clean"),) if name == "ext" else (),
+            addr_rewrite=((Category.CLEAN, "there@ours.example"),) if name == "moved" else (),
+            always_bcc=((Category.CLEAN, "log@ours.example"),) if name == "logged" else (),
+        )
         return Judged(Recipient(address, address.endswith("@ours.example"), parameters), policy)
 
 
@@ -141,6 +151,7 @@ def make_guard(server: Server, records: str = "") -> Guard:
     scan = Scan((checked,), threads=server.max_messages + 8)
     rules = Rules(
         deadline_seconds=server.deadline_seconds,
+        delimiter="+",
         is_observing=server.observe is not Observe.OFF,
         is_marking=server.observe is not Observe.SILENT,
     )

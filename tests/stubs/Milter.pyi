@@ -11,6 +11,8 @@ TEMPFAIL: int
 NOREPLY: int
 
 ADDHDRS: int
+ADDRCPT: int
+ADDRCPT_PAR: int
 CHGHDRS: int
 DELRCPT: int
 SETSYMLIST: int
@@ -32,6 +34,8 @@ M_DATA: int
 M_EOM: int
 M_EOH: int
 
+class DisabledAction(RuntimeError): ...
+
 class Base:
     _ctx: milterContext
     _actions: int
@@ -44,6 +48,7 @@ class Base:
     def negotiate(self, opts: list[int]) -> int: ...
     def addheader(self, field: str, value: str, idx: int = -1) -> None: ...
     def chgheader(self, field: str, idx: int, value: str | None) -> None: ...
+    def addrcpt(self, rcpt: str, params: str | None = None) -> None: ...
     def delrcpt(self, rcpt: str) -> None: ...
 
 def close_callback(ctx: milterContext) -> int: ...
