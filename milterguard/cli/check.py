@@ -72,6 +72,8 @@ def _settings_rows(settings: "Settings") -> "Iterator[Row]":
     if not settings.local.domains:
         text = "empty: no recipient is ours, so nobody gets X-Spam fields"
         yield Row("local.domains", State.WARNING, text, "name the domains you receive mail for")
+    for file in settings.files:
+        yield Row(file.use.path, State.OK, f"{len(file.lines)} {file.use.kind}")
     yield from _rule_rows(settings)
 
 
@@ -86,6 +88,9 @@ def _rule_rows(settings: "Settings") -> "Iterator[Row]":
         named |= {
             name for key, names in rule.settings if key == "banned_rules" and isinstance(names, tuple) for name in names
         }
+    for table in settings.tables:
+        if table.setting == "banned_rules":
+            named |= {name for _, names in table.rows if isinstance(names, tuple) for name in names}
     ours = {each.name.lower(): each.name for each in shipped()}
     for each in settings.banned:
         if each in shipped():

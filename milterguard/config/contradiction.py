@@ -7,19 +7,18 @@ Run on settings that the loader has converted, before anything uses them.
 each other, that of the one which is not a default.
 """
 
-import ipaddress
 import re
 import string
 from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from milterguard.config.banned import known_sets
-from milterguard.config.pattern import check_domain
 from milterguard.config.schema import entries, value_of
 from milterguard.config.settings import RecipientRule, ScanParts, Settings
 from milterguard.config.socket import SocketKind, SocketSpec
 from milterguard.config.value import Mismatch, described, suggestion
 from milterguard.core.banned import RuleSet
+from milterguard.core.value_table import ValueTable
 from milterguard.errors import ConfigError
 
 FACILITIES = (
@@ -68,13 +67,6 @@ class _Checker:
             self._fail("server.socket_mode", expected="at most 0o777, octal", got=_mode(mode))
 
     def local(self) -> None:
-        for domain in self._settings.local.domains:
-            try:
-                check_domain(domain)
-            except Mismatch as mismatch:
-                self._fail("local.domains", expected=mismatch.expected, got=mismatch.got)
-        for network in self._settings.local.networks:
-            self._check_network(network)
         delimiter = self._settings.local.recipient_delimiter
         if any(character not in string.punctuation or character in '@".' for character in delimiter):
             self._fail("local.recipient_delimiter", expected='"+", "-" or the like', got=described(delimiter))
@@ -127,7 +119,7 @@ class _Checker:
             self._fail("headers.spam_level_char", expected="one printable ASCII character, or nothing", got=got)
 
     def banned(self) -> None:
-        """Refuse names of sets that nobody defined, in [policy] and in [[recipient]]."""
+        """Refuse names of sets that nobody defined, in [policy], [[table]] and [[recipient]]."""
         sets = self._settings.banned
         try:
             known_sets(sets, self._settings.policy.banned_rules)
@@ -137,6 +129,10 @@ class _Checker:
             for key, value in rule.settings:
                 if key == "banned_rules" and isinstance(value, tuple):
                     _check_sets_of(rule, sets, value)
+        for table in self._settings.tables:
+            for _, value in table.rows if table.setting == "banned_rules" else ():
+                if isinstance(value, tuple):
+                    _check_sets_in(table, sets, value)
 
     def parts(self) -> None:
         """Refuse what would have no effect although somebody wrote it down: nobody would notice."""
@@ -177,13 +173,6 @@ class _Checker:
             self._fail(name, expected=f"one of {allowed}", got=described(text))
         return spec
 
-    def _check_network(self, text: str) -> None:
-        try:
-            ipaddress.ip_network(text)
-        except ValueError:
-            expected = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address"
-            self._fail("local.networks", expected=expected, got=described(text) + _without_host_bits(text))
-
     def _check_store_url(self, url: str) -> None:
         """Refuse what cannot be an SQLAlchemy URL; its text may hold a password and is not shown."""
         if not url:
@@ -214,13 +203,6 @@ def _mode(mode: int) -> str:
     return f'{digits}; did you mean "0o{digits}"?' if is_meant else oct(mode)
 
 
-def _without_host_bits(text: str) -> str:
-    try:
-        return f'; did you mean "{ipaddress.ip_network(text, strict=False)}"?'
-    except ValueError:
-        return ""
-
-
 def _check_rules(rules: Iterable[RecipientRule]) -> None:
     """Refuse one recipient given two values for one key in one file; a later file may say otherwise."""
     said: dict[tuple[str, str, str], object] = {}
@@ -240,6 +222,15 @@ def _check_sets_of(rule: RecipientRule, sets: Iterable[RuleSet], names: Iterable
     except Mismatch as mismatch:
         file, number = _place(rule)
         key = f"recipient[{number}].banned_rules"
+        raise ConfigError(file, key, expected=mismatch.expected, got=mismatch.got) from None
+
+
+def _check_sets_in(table: ValueTable, sets: Iterable[RuleSet], names: Iterable[str]) -> None:
+    try:
+        known_sets(sets, names)
+    except Mismatch as mismatch:
+        file, _, number = table.origin.rpartition(": [[table]] ")
+        key = f"table[{number}].{table.kind}"
         raise ConfigError(file, key, expected=mismatch.expected, got=mismatch.got) from None
 
 
