@@ -82,6 +82,8 @@ def _settings_rows(settings: "Settings") -> "Iterator[Row]":
     if not settings.local.domains:
         text = "empty: no recipient is ours, so nobody gets X-Spam fields"
         yield Row("local.domains", State.WARNING, text, "name the domains you receive mail for")
+    for file in settings.files:
+        yield Row(file.use.path, State.OK, f"{len(file.lines)} {file.use.kind}")
     yield from _rule_rows(settings)
 
 
@@ -95,6 +97,9 @@ def _rule_rows(settings: "Settings") -> "Iterator[Row]":
     layers = (each.settings for each in settings.recipients), (each.settings for each in settings.banks)
     for said in (settings.on_trial, *chain(*layers)):
         named |= _named_sets(dict(said).get("banned_rules"))
+    for table in settings.tables:
+        if table.setting == "banned_rules":
+            named |= {name for _, names in table.rows for name in _named_sets(names)}
     ours = {each.name.lower(): each.name for each in shipped()}
     for each in settings.banned:
         if each in shipped():

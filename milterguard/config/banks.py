@@ -1,20 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """From ``[bank.NAME]`` to a bank: what an operator may write, and what he is told about a slip.
 
-*Errors:* ConfigError with file, the bank's name and its key.
+*Errors:* ConfigError with file, the bank's name and its key; for entries of lists from ``config/lists.py``.
 """
 
-import ipaddress
 import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from milterguard.config.pattern import check_domain, check_recipient
 from milterguard.config.schema import Entry
 from milterguard.config.socket import SocketSpec
 from milterguard.config.value import Mismatch, convert, described, suggestion
-from milterguard.core.bank import NON_SMTPD, NULL_SENDER, Bank, Network, When
+from milterguard.core.bank import NON_SMTPD, Bank, When
 from milterguard.core.envelope import Traffic
 from milterguard.core.text import printable
 from milterguard.errors import ConfigError
@@ -84,29 +82,11 @@ def _several(read: Callable[[str], Any]) -> Callable[[Any], tuple[Any, ...]]:
     return read_all
 
 
-def _network(text: str) -> Network:
-    try:
-        return ipaddress.ip_network(text)
-    except ValueError:
-        raise Mismatch("a network such as 192.0.2.0/24", described(text)) from None
-
-
 def _socket(text: str) -> str:
     try:
         return str(SocketSpec.parse(text))
     except ValueError as error:
         raise Mismatch(str(error), described(text)) from None
-
-
-def _helo(text: str) -> str:
-    check_domain(text)
-    return text
-
-
-def _sender(text: str) -> str:
-    if text != NULL_SENDER:
-        check_recipient(text)
-    return text
 
 
 def _traffic(text: str) -> Traffic:
@@ -122,15 +102,15 @@ def _bool(value: Any) -> bool:
 
 
 _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
-    "network": ("networks", _several(_network)),
+    "network": ("networks", _several(str)),
     "authenticated": ("is_authenticated", _bool),
     "tls": ("is_encrypted", _bool),
     "daemon": ("daemons", _several(str)),
     "socket": ("sockets", _several(_socket)),
     "certificate": ("certificates", _several(str)),
     "certificate_issuer": ("issuers", _several(str)),
-    "helo": ("helos", _several(_helo)),
-    "sender": ("senders", _several(_sender)),
+    "helo": ("helos", _several(str)),
+    "sender": ("senders", _several(str)),
     "traffic": ("traffics", _several(_traffic)),
 }
 """Keys of ``when``, the attributes that they give, and how they are read."""

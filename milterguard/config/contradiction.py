@@ -7,7 +7,6 @@ Run on settings that the loader has converted, before anything uses them.
 each other, that of the one which is not a default.
 """
 
-import ipaddress
 import re
 import string
 from collections.abc import Iterable, Mapping
@@ -16,7 +15,6 @@ from typing import Any, NoReturn
 from milterguard.config.banned import known_sets
 from milterguard.config.ldap_contradiction import check_ldap
 from milterguard.config.lookup import sql_slips
-from milterguard.config.pattern import check_domain
 from milterguard.config.schema import entries, value_of
 from milterguard.config.settings import RecipientRule, ScanParts, Settings
 from milterguard.config.socket import SocketKind, SocketSpec
@@ -73,13 +71,6 @@ class _Checker:
             self._fail("server.socket_mode", expected="at most 0o777, octal", got=_mode(mode))
 
     def local(self) -> None:
-        for domain in self._settings.local.domains:
-            try:
-                check_domain(domain)
-            except Mismatch as mismatch:
-                self._fail("local.domains", expected=mismatch.expected, got=mismatch.got)
-        for network in self._settings.local.networks:
-            self._check_network(network)
         delimiter = self._settings.local.recipient_delimiter
         if any(character not in string.punctuation or character in '@".' for character in delimiter):
             self._fail("local.recipient_delimiter", expected='"+", "-" or the like', got=described(delimiter))
@@ -141,7 +132,7 @@ class _Checker:
             self._fail("headers.spam_level_char", expected="one printable ASCII character, or nothing", got=got)
 
     def banned(self) -> None:
-        """Refuse names of sets that nobody defined, in [policy], in banks and in [[recipient]]."""
+        """Refuse names of sets that nobody defined, in [policy], in banks, in [[table]] and in [[recipient]]."""
         sets = self._settings.banned
         try:
             known_sets(sets, self._settings.policy.banned_rules)
@@ -156,6 +147,10 @@ class _Checker:
             file, number = _place(rule)
             for key, value in rule.settings:
                 _check_sets_of(sets, key, value, file=file, name=f"recipient[{number}]")
+        for table in self._settings.tables:
+            file, _, number = table.origin.rpartition(": [[table]] ")
+            for _, value in table.rows:
+                _check_sets_of(sets, table.setting, value, file=file, name=f"table[{number}].{table.kind}")
 
     def parts(self) -> None:
         """Refuse what would have no effect although somebody wrote it down: nobody would notice."""
@@ -200,13 +195,6 @@ class _Checker:
             self._fail(name, expected=f"one of {allowed}", got=described(text))
         return spec
 
-    def _check_network(self, text: str) -> None:
-        try:
-            ipaddress.ip_network(text)
-        except ValueError:
-            expected = "a network such as 192.0.2.0/24 or 2001:db8::/32, or an address"
-            self._fail("local.networks", expected=expected, got=described(text) + _without_host_bits(text))
-
     def _check_store_url(self, url: str) -> None:
         """Refuse what cannot be an SQLAlchemy URL; its text may hold a password and is not shown."""
         if not url:
@@ -235,13 +223,6 @@ def _mode(mode: int) -> str:
     digits = str(mode)
     is_meant = len(digits) <= 3 and set(digits) <= set(string.octdigits)
     return f'{digits}; did you mean "0o{digits}"?' if is_meant else oct(mode)
-
-
-def _without_host_bits(text: str) -> str:
-    try:
-        return f'; did you mean "{ipaddress.ip_network(text, strict=False)}"?'
-    except ValueError:
-        return ""
 
 
 def _check_rules(rules: Iterable[RecipientRule]) -> None:

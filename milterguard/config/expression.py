@@ -12,6 +12,7 @@ does not; so it lacks what cannot be found in one pass.
 import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 import re2
 
@@ -37,13 +38,8 @@ class Expression:
     _found: Callable[[bytes], object | None] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        options = re2.Options()
-        options.log_errors = False
-        options.never_capture = True  # whether it is found is all that is asked, and sooner told
-        try:
-            compiled = re2.compile(self.pattern.encode(), options)
-        except re2.error as error:
-            raise ValueError(_complaint(error.args[0].decode("utf-8", "replace"))) from None
+        # Whether it is found is all that is asked, and sooner told.
+        compiled = _compiled(self.pattern, never_capture=True)
         object.__setattr__(self, "_found", compiled.search)
 
     def search(self, text: str, /) -> object | None:
@@ -53,6 +49,42 @@ class Expression:
         """
         octets = text.encode("utf-8", "replace")  # half of a surrogate pair becomes a question mark
         return self._found(octets) or (self._found(octets[:-1]) if octets.endswith(b"\n") else None)
+
+
+@dataclass(frozen=True, slots=True)
+class Searching:
+    """An expression that tells what its groups hold. May be used by several threads at a time."""
+
+    pattern: str
+    groups: int = field(init=False, compare=False)
+    """How many it has."""
+    _compiled: Any = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        compiled = _compiled(self.pattern, never_capture=False)
+        object.__setattr__(self, "_compiled", compiled)
+        object.__setattr__(self, "groups", compiled.groups)
+
+    def search(self, text: str, /) -> tuple[str, ...] | None:
+        """Return what is found and then its groups, of those that took no part ""; None when nothing is.
+
+        ``$`` holds before a line end at the end, as in ``Expression``.
+        """
+        octets = text.encode("utf-8", "replace")
+        found = self._compiled.search(octets) or (self._compiled.search(octets[:-1]) if octets[-1:] == b"\n" else None)
+        if found is None:
+            return None
+        return tuple((each or b"").decode("utf-8", "replace") for each in (found.group(), *found.groups()))
+
+
+def _compiled(pattern: str, *, never_capture: bool) -> Any:
+    options = re2.Options()
+    options.log_errors = False
+    options.never_capture = never_capture
+    try:
+        return re2.compile(pattern.encode(), options)
+    except re2.error as error:
+        raise ValueError(_complaint(error.args[0].decode("utf-8", "replace"))) from None
 
 
 def _complaint(said: str) -> str:

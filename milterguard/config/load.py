@@ -2,14 +2,14 @@
 """The settings from where the operator put them: file, ``conf.d`` beside it, environment, in that order.
 
 What comes later wins, key by key, set by set of ``[[banned.NAME]]`` and bank by bank of ``[bank.NAME]``;
-entries of ``[[recipient]]`` and ``[[field]]`` add up. Everything is checked before anything is used, so that a slip
-stops a reload and never a message.
+entries of ``[[recipient]]``, ``[[table]]`` and ``[[field]]`` add up. Everything is checked before
+anything is used, so that a slip stops a reload and never a message.
 
 *Errors:* ConfigError with file, dotted key, what was expected and what was found, and never a secret.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -19,15 +19,17 @@ from milterguard.config.banned import rule_set
 from milterguard.config.contradiction import check
 from milterguard.config.environment import CONFIG_VARIABLE, read_environment
 from milterguard.config.field_rule import MOST_RULES, field_rules
-from milterguard.config.pattern import check_recipient
+from milterguard.config.lists import read_files
 from milterguard.config.schema import Entry, build, entries, recipient_entries, sections
 from milterguard.config.settings import RecipientRule, Settings
 from milterguard.config.toml_file import dotted, read_table
 from milterguard.config.value import Mismatch, convert, described, in_brackets, suggestion
+from milterguard.config.value_tables import value_tables
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
 from milterguard.core.custom import FieldRule
 from milterguard.core.policy import OnTrial
+from milterguard.core.value_table import ValueTable
 from milterguard.errors import ConfigError
 
 DEFAULT_PATH = Path("/etc/milterguard/milterguard.toml")
@@ -70,7 +72,9 @@ def load(path: Path | None, *, environ: Mapping[str, str]) -> Loaded:
         tuple(collected.on_trial.items()),
         collected.fields,
     )
+    settings = replace(settings, tables=collected.tables)
     check(settings, collected.origins)
+    settings = replace(settings, files=read_files(settings, collected.origins))
     return Loaded(settings, MappingProxyType(collected.origins))
 
 
@@ -81,6 +85,7 @@ class _Collected:
         self.values: dict[str, Any] = {}
         self.origins: dict[str, str] = dict.fromkeys(entries(), ORIGIN_DEFAULT)
         self.recipients: list[RecipientRule] = []
+        self.tables: tuple[ValueTable, ...] = ()
         self.banned: dict[str, RuleSet] = {}
         self.banks: dict[str, Bank] = {}
         self.on_trial: dict[str, object] = {}
@@ -103,6 +108,8 @@ class _Collected:
                 self.set(entry, _converted(entry, value, file=file, name=name), origin=file)
             elif name == "recipient":
                 self._add_recipients(value, file)
+            elif name == "table":
+                self.tables += value_tables(value, file=file)
             elif name == "banned":
                 self._add_banned(value, file)
             elif name == "bank":
@@ -152,11 +159,6 @@ def _rule(table: Mapping[str, Any], *, file: str, name: str) -> RecipientRule:
     if not isinstance(match, list) or not match or not all(isinstance(item, str) for item in match):
         got = described(match) + in_brackets(match) if "match" in table and match != [] else "none"
         raise ConfigError(file, f"{name}.match", expected="an array of recipients", got=got)
-    for item in match:
-        try:
-            check_recipient(item)
-        except Mismatch as mismatch:
-            raise ConfigError(file, f"{name}.match", expected=mismatch.expected, got=mismatch.got) from None
     known = recipient_entries()
     settings: list[tuple[str, object]] = []
     for key, value in table.items():
@@ -190,7 +192,10 @@ def _unknown_key(file: str, path: str, *, key: str) -> ConfigError:
 
 def _sections() -> str:
     return "one of the sections " + ", ".join(
-        [*(f"[{name}]" for name in sections()), "[[recipient]]", "[bank.NAME]", "[[banned.NAME]]", "[[field]]"]
+        [
+            *(f"[{name}]" for name in sections()),
+            *("[[table]]", "[[recipient]]", "[bank.NAME]", "[[banned.NAME]]", "[[field]]"),
+        ]
     )
 
 
@@ -205,7 +210,7 @@ def _known_in(path: str) -> Sequence[str]:
     """Return the keys and sections directly below a dotted name."""
     start = f"{path}." if path else ""
     known = [name.removeprefix(start).partition(".")[0] for name in entries() if name.startswith(start)]
-    return [*dict.fromkeys(known), *([] if path else ["recipient", "bank", "banned", "field"])]
+    return [*dict.fromkeys(known), *([] if path else ["table", "recipient", "bank", "banned", "field"])]
 
 
 def _elsewhere(key: str, path: str = "") -> str:

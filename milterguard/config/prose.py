@@ -21,22 +21,22 @@ REFERENCE_BANK = """\
 ## [bank.NAME]
 
 A policy bank: keys of `[policy]` for all recipients of some messages. Banks are laid over `[policy]` in the order in
-which they stand in the files, and `[[recipient]]` over them. The log line names those that hold, as `A/B` before the
-client; so does `milterguard explain`, and `milterguard policy show` tells what they change for a recipient. A bank in a
-later file replaces one of the same name.
+which they stand in the files, `[[recipient]]` and `[[table]]` over them. The log line names those that hold, as `A/B`
+before the client; so does `milterguard explain`, and `milterguard policy show` tells what they change for a recipient.
+A bank in a later file replaces one of the same name.
 
 `when` must be there. All that it says must be so of a message; of several values in one key, one:
 
 | Key | Holds for |
 |---|---|
-| `network` | clients with an address in it: `192.0.2.0/24` |
+| `network` | clients with an address in it: `192.0.2.0/24`, `!192.0.2.7`, `file:/PATH`; the first decides |
 | `authenticated` | clients that logged in (`true`), or did not (`false`) |
 | `tls` | connections with TLS, or in clear |
 | `daemon` | a listener of the MTA, by its name (macro `{daemon_name}`) |
 | `socket` | one of our own sockets, as `server.listen` has it: give each listener of the MTA its own |
 | `certificate` | the subject of a client certificate that the MTA has verified (`{cert_subject}`, the CN) |
 | `certificate_issuer` | who signed it (`{cert_issuer}`) |
-| `helo` | what the client said: `mx.example.com`, `.example.com` (with subdomains) |
+| `helo` | what the client said: `mx.example.com`, `.example.com` (with subdomains), `!`, `/expression/`, `file:/PATH` |
 | `sender` | the envelope sender, written like `match` of `[[recipient]]`; `<>` is the null sender |
 | `traffic` | `inbound`, `originating` or `local` |
 
@@ -67,9 +67,10 @@ What holds for one recipient, domain or list of them, laid over `[policy]`. The 
 any file.
 
 `match` is an array of `user@example.com`, `@example.com` (that domain only), `@.example.com` (with its subdomains),
-`user@` (in any domain) or `@.` (everybody). Case does not matter, and an internationalised domain may be written either
-way. For `User+Foo@Sub.Example.COM` these are looked up, and for each key the first entry that says something decides,
-whatever the order in the files:
+`user@` (in any domain), `@.` (everybody), `/expression/` and `file:/PATH`; `!` before one makes an exception. Case does
+not matter, and an internationalised domain may be written either way. [lookup.md](lookup.md) has examples of all.
+For `User+Foo@Sub.Example.COM` these are looked up, and for each key the first entry that says something decides,
+whatever the order in the files; expressions are asked after all of them but `@.`:
 
 """
 RECIPIENT_ORDER = (
@@ -83,6 +84,26 @@ RECIPIENT_ORDER = (
     "@.com",
     "@.",
 )
+
+REFERENCE_TABLE = """\
+
+## [[table]]
+
+Values of one setting for many recipients. Tables are asked in the order of the files, before `[[recipient]]` and behind
+SQL and LDAP. `setting` is a policy key that may stand in `[[recipient]]`; beside it stands one of these
+([lookup.md](lookup.md) has an example of each):
+
+| Key | What it is | Which of it decides |
+|---|---|---|
+| `hash` | a table of recipients, written like `match`, and values | the closest key |
+| `list` | for what is true or false: an array like `match` | the first that matches: true, with `!` false |
+| `regexp` | an array of `[expression, value]` | the first that is found |
+| `file` | a file with a recipient and a value in each line | the closest key |
+| `constant` | a value | it, for everybody |
+
+`$1` in a text behind an expression is what its first group found, `$$` a dollar. `{}` in the place of a value says
+nothing: the next table is asked, but no more general key of this one. A value may be `{ value = …, shadow = true }`.
+"""
 
 REFERENCE_FIELD = """\
 

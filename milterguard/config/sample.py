@@ -24,6 +24,7 @@ from milterguard.config.prose import (
     REFERENCE_FIELD,
     REFERENCE_HEAD,
     REFERENCE_RECIPIENT,
+    REFERENCE_TABLE,
 )
 from milterguard.config.schema import Entry, entries, recipient_entries, section_help, sections, value_of
 from milterguard.config.settings import OnFailure
@@ -33,8 +34,10 @@ from milterguard.core.custom import Action as FieldAction
 from milterguard.core.custom import FieldRule
 from milterguard.core.finding import Category
 from milterguard.core.policy import OnTrial
+from milterguard.core.value_table import ValueTable
 
 _WIDTH = 100
+_SHOWN_ROWS = 5
 _HEAD = f"""\
 # Settings of milterguard, with all defaults: a line that starts with # and no blank shows one.
 # Behind this file come conf.d/*.toml beside it in lexical order, then the environment:
@@ -46,12 +49,20 @@ _HEAD = f"""\
 """
 _RECIPIENT = f"""\
 # What holds for one recipient, domain or list of them, laid over [policy]; as often as needed.
-# match: {RECIPIENT}.
+# match: {RECIPIENT}; also
+# /expression/ and file:/PATH with such an entry in each line; ! before one makes an exception.
 # The closest match that says something about a key decides, whatever the order in the files: first
 # the whole address, then without extension, then user@, then the domain, then its parents.
 #[[recipient]]
-#match = ["lover@example.com", "@lovers.example.net"]
+#match = ["lover@example.com", "@lovers.example.net", "/^sales-/"]
 #spam_lover = true
+"""
+_TABLE = """\
+# Values of one setting for many recipients, asked in the order of the file and before [[recipient]].
+# Beside setting stands one of hash, list, regexp, file, constant. docs/lookup.md has examples of all.
+#[[table]]
+#setting = "spam_kill_level"
+#hash = { "user@example.com" = 5.0, "@.example.net" = 8.0 }
 """
 _BANK = """\
 # What holds for all recipients of some messages, laid over [policy] before [[recipient]]; several may hold, in
@@ -81,7 +92,8 @@ _BANNED = """\
 
 def sample() -> str:
     """Return the commented sample file; it loads to exactly the defaults."""
-    return "\n".join([_HEAD, *(_sample_section(section) for section in sections()), _BANK, _RECIPIENT, _FIELD, _BANNED])
+    written = (*(_sample_section(section) for section in sections()), _BANK, _TABLE, _RECIPIENT, _FIELD, _BANNED)
+    return "\n".join([_HEAD, *written])
 
 
 def reference() -> str:
@@ -99,6 +111,7 @@ def reference() -> str:
     return (
         "\n".join([REFERENCE_HEAD, *tables, REFERENCE_BANK + REFERENCE_RECIPIENT + order, keys])
         + "\n"
+        + REFERENCE_TABLE
         + REFERENCE_FIELD
         + REFERENCE_BANNED
         + sets
@@ -114,6 +127,8 @@ def show(loaded: Loaded) -> list[tuple[str, str, str]]:
     sets, fields = loaded.settings.banned, loaded.settings.fields
     for bank in loaded.settings.banks:
         rows.extend((f"bank.{bank.name}.{key}", _bank_text(key, value), bank.origin) for key, value in bank.settings)
+    for number, table in enumerate(loaded.settings.tables, start=1):
+        rows.append((f"table[{number}].{table.setting}", _table_rows_text(table), table.origin))
     for number, rule in enumerate(loaded.settings.recipients, start=1):
         name = f"recipient[{number}]"
         rows.append((f"{name}.match", _text(list(rule.match)), rule.origin))
@@ -123,6 +138,13 @@ def show(loaded: Loaded) -> list[tuple[str, str, str]]:
     rows.extend((f"field[{number}]", _field_text(rule), rule.origin) for number, rule in enumerate(fields, start=1))
     rows.extend((f"banned.{each.name}", _text([rule.title for rule in each.rules]), each.origin) for each in sets)
     return rows
+
+
+def _table_rows_text(table: ValueTable) -> str:
+    """Return what a table is and what it begins with."""
+    told = ", ".join(_text(key) for key, _ in table.rows[:_SHOWN_ROWS] if key)
+    more = f" and {len(table.rows) - _SHOWN_ROWS} more" if len(table.rows) > _SHOWN_ROWS else ""
+    return f"{table.kind}: {told}{more}".removesuffix(": ")
 
 
 def _bank_text(key: str, value: Any) -> str:

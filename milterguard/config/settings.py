@@ -9,7 +9,9 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from milterguard.config.banned_rules import shipped
+from milterguard.config.list_file import ListFile
 from milterguard.config.lookup import Lookup
+from milterguard.config.metrics import Metrics
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
 from milterguard.core.custom import FieldRule
@@ -17,6 +19,7 @@ from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.policy import Policy
 from milterguard.core.setting import setting
+from milterguard.core.value_table import ValueTable
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +117,16 @@ class Local:
     """What is ours. Section ``[local]``."""
 
     domains: tuple[str, ...] = setting(
-        (), "Domains whose recipients are ours; .example.com means its subdomains too.", amavis="@local_domains_maps"
+        (),
+        "Domains whose recipients are ours; .example.com means its subdomains too. Also file:/PATH and /expression/; "
+        "! before an entry makes an exception. The closest entry decides.",
+        amavis="@local_domains_maps",
     )
     networks: tuple[str, ...] = setting(
-        ("127.0.0.0/8", "::1/128"), "Clients whose mail is originating.", amavis="@mynetworks"
+        ("127.0.0.0/8", "::1/128"),
+        "Clients whose mail is originating. Also file:/PATH; ! before an entry makes an exception. The first entry "
+        "that a client is in decides.",
+        amavis="@mynetworks",
     )
     recipient_delimiter: str = setting(
         "+", "Separates user and extension in an address; empty: none.", amavis="$recipient_delimiter"
@@ -342,23 +351,12 @@ class Log:
 
 
 @dataclass(frozen=True, slots=True)
-class Metrics:
-    """Counters for Prometheus. Section ``[metrics]``."""
-
-    file: str = setting(
-        "",
-        "Counters are written to this file, such as /var/lib/prometheus/node-exporter/milterguard.prom for the "
-        "textfile collector of node_exporter; empty: not at all.",
-    )
-    seconds: float = setting(15.0, "The file is written anew this often.", minimum=1, maximum=3600)
-
-
-@dataclass(frozen=True, slots=True)
 class RecipientRule:
     """What holds for one recipient, domain or list of them: an entry of ``[[recipient]]``."""
 
     match: tuple[str, ...]
-    """``user@example.com``, ``@example.com`` or ``@.example.com`` (with subdomains), ``user@``, ``@.`` (all)."""
+    """``user@example.com``, ``@example.com`` or ``@.example.com`` (with subdomains), ``user@``, ``@.`` (all),
+    ``/expression/``, ``file:/PATH``, each with ``!`` before it for an exception."""
     settings: tuple[tuple[str, object], ...]
     """Policy keys and values that this entry gives."""
     origin: str = ""
@@ -382,6 +380,8 @@ class Settings:
     policy: Policy = field(default_factory=Policy)
     on_trial: tuple[tuple[str, object], ...] = ()
     """Policy keys and values that ``[policy]`` has on trial (``shadow = true``)."""
+    tables: tuple[ValueTable, ...] = ()
+    """Values for many recipients, asked in this order before ``recipients``."""
     recipients: tuple[RecipientRule, ...] = ()
     banks: tuple[Bank, ...] = ()
     """What is laid over ``policy`` for whole messages, in this order."""
@@ -389,3 +389,5 @@ class Settings:
     """The sets that ``banned_rules`` may name, those of the program and those of ``[[banned.NAME]]``."""
     fields: tuple[FieldRule, ...] = ()
     """What the operator wants added, removed or replaced: ``[[field]]``, in the order of the files."""
+    files: tuple[ListFile, ...] = ()
+    """What lists and tables name, as it was when the settings were read."""

@@ -5,21 +5,19 @@
 """
 
 from dataclasses import dataclass
-from ipaddress import IPv4Network, IPv6Network
 
 from milterguard.core.envelope import Traffic
 
 NULL_SENDER = "<>"
 """How the null sender is written in ``when``."""
-Network = IPv4Network | IPv6Network
 
 
 @dataclass(frozen=True, slots=True)
 class When:
     """What must be so of a message: everything that is said; of several values in one key, one."""
 
-    networks: tuple[Network, ...] = ()
-    """Of the client."""
+    networks: tuple[str, ...] = ()
+    """Of the client; the first that it is in decides, with ``!`` that it is not meant."""
     daemons: tuple[str, ...] = ()
     """Names of the MTA's listeners (macro ``{daemon_name}``)."""
     sockets: tuple[str, ...] = ()
@@ -29,9 +27,9 @@ class When:
     issuers: tuple[str, ...] = ()
     """Who signed such a certificate."""
     helos: tuple[str, ...] = ()
-    """Host names, with a leading dot for a domain and what is below it."""
+    """Host names, with a leading dot for a domain and what is below it; ``!``, ``/expression/``, ``file:/PATH``."""
     senders: tuple[str, ...] = ()
-    """Written like recipients; ``<>`` for the null sender."""
+    """Written like ``match`` of recipients; ``<>`` for the null sender."""
     traffics: tuple[Traffic, ...] = ()
     is_authenticated: bool | None = None
     is_encrypted: bool | None = None

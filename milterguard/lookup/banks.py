@@ -8,16 +8,15 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from milterguard.core.bank import NON_SMTPD, NULL_SENDER, Bank
+from milterguard.config.list_file import ListKind
+from milterguard.core.bank import NON_SMTPD, Bank
 from milterguard.core.envelope import Client, Traffic
-from milterguard.lookup.address import (
-    canonical_domain,
-    canonical_local_domain,
-    canonical_match,
-    domain_keys,
-    match_keys,
-)
-from milterguard.lookup.network import address_of, is_within
+from milterguard.lookup.address import canonical_domain, domain_keys, match_keys
+from milterguard.lookup.live_file import LiveFiles
+from milterguard.lookup.network import Networks, address_of
+from milterguard.lookup.table import Table
+
+_NO_FILES = LiveFiles()
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,15 +24,16 @@ class _Keys:
     """A bank, with what it compares in the form in which that is compared."""
 
     bank: Bank
-    helos: frozenset[str]
-    senders: frozenset[str]
+    networks: Networks
+    helos: Table[None]
+    senders: Table[None]
 
 
 class Banks:
     """The banks of one configuration. Safe to use from several threads."""
 
-    def __init__(self, banks: Iterable[Bank], *, delimiter: str = "") -> None:
-        self._banks = tuple(_keys(each) for each in with_built_in(banks))
+    def __init__(self, banks: Iterable[Bank], *, delimiter: str = "", files: LiveFiles = _NO_FILES) -> None:
+        self._banks = tuple(_keys(each, files) for each in with_built_in(banks))
         self._delimiter = delimiter
 
     def chosen(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
@@ -54,13 +54,13 @@ class Banks:
         """Whether everything that is said of a message is so."""
         when = keys.bank.when
         return (
-            (not when.networks or is_within(address_of(client.address), when.networks))
+            (not when.networks or keys.networks.hold(address_of(client.address)))
             and (not when.daemons or client.daemon in when.daemons)
             and (not when.sockets or client.socket in when.sockets)
             and (not when.certificates or client.certificate in when.certificates)
             and (not when.issuers or client.issuer in when.issuers)
-            and (not keys.helos or not keys.helos.isdisjoint(domain_keys(canonical_domain(client.helo))))
-            and (not keys.senders or not keys.senders.isdisjoint(self._sender_keys(sender)))
+            and (not when.helos or keys.helos.find(_helo_keys(client.helo)) is not None)
+            and (not when.senders or keys.senders.find(self._sender_keys(sender)) is not None)
             and (not when.traffics or traffic in when.traffics)
             and when.is_authenticated in (None, client.is_authenticated)
             and when.is_encrypted in (None, bool(client.tls))
@@ -76,6 +76,15 @@ def with_built_in(banks: Iterable[Bank]) -> tuple[Bank, ...]:
     return named if any(each.name == NON_SMTPD.name for each in named) else (NON_SMTPD, *named)
 
 
-def _keys(bank: Bank) -> _Keys:
-    senders = (("" if text == NULL_SENDER else canonical_match(text)) for text in bank.when.senders)
-    return _Keys(bank, frozenset(map(canonical_local_domain, bank.when.helos)), frozenset(senders))
+def _keys(bank: Bank, files: LiveFiles) -> _Keys:
+    when = bank.when
+    return _Keys(
+        bank,
+        Networks(when.networks, files=files),
+        Table(((text, None) for text in when.helos), files=files, kind=ListKind.DOMAINS),
+        Table(((text, None) for text in when.senders), files=files),
+    )
+
+
+def _helo_keys(helo: str) -> tuple[str, ...]:
+    return (helo, *domain_keys(canonical_domain(helo)))

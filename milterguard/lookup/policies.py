@@ -2,21 +2,22 @@
 """Which policy holds for a recipient, whether he is ours, and which way a message goes.
 
 ``[policy]`` is overlaid with the banks of the message, in their order, then with the entries of
-``[[recipient]]`` that match, then with what a directory and a database say. For each setting the
-closest entry that says something about it decides; the order in the file does not.
+``[[recipient]]`` that match, then with what ``[[table]]``, a directory and a database say. For each setting
+the closest entry that says something about it decides; the order in the file does not.
 
 *Source:* amavis: first defined answer wins, ``@local_domains_maps``, ``@mynetworks``, ``originating``.
 *Errors:* StoreError where a database cannot be asked and never was; nothing else raises, whatever the
 address: it comes from a stranger.
 """
 
-import ipaddress
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any
 
-from milterguard.config.settings import RecipientRule, Settings
+from milterguard.config.list_file import ListKind
+from milterguard.config.lists import SENDER_LISTS, read_files
+from milterguard.config.settings import Settings
 from milterguard.core.banned import RuleSet
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Recipient, Traffic
@@ -24,12 +25,15 @@ from milterguard.core.finding import Category
 from milterguard.core.listed import NOT_LISTED
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import Judged
-from milterguard.lookup.address import canonical_local_domain, canonical_match, domain_keys, match_keys, parse
+from milterguard.lookup.address import domain_keys, match_keys, parse
 from milterguard.lookup.banks import Banks, with_built_in
 from milterguard.lookup.layer import Layer, SenderEntry, Source, as_tried, composed, origins
-from milterguard.lookup.network import Address, address_of, is_within
+from milterguard.lookup.live_file import LiveFiles
+from milterguard.lookup.network import Address, Networks, address_of
+from milterguard.lookup.recipients import Recipients
 from milterguard.lookup.senders import Sender, SenderLists, listed, senders_of
 from milterguard.lookup.table import Table
+from milterguard.lookup.value_table import ValueTables
 
 _MAX_REMEMBERED = 4096
 """Composed policies kept; more combinations of entries than that are composed again."""
@@ -37,21 +41,26 @@ _DESTINIES = {
     name: category for category in Category if (name := f"{category.word}_destiny") in Policy.__dataclass_fields__
 } | {"ambiguous_destiny": Category.UNCHECKED}
 _REFUSALS = (Destiny.REJECT, Destiny.TEMPFAIL)
-_SENDER_LISTS = ("deny_senders", "allow_senders", "score_senders")
 _POLICY_ORIGIN = "[policy]"
 
 
 class Policies:
     """Answers about addresses and clients under one configuration. Safe to use from several threads."""
 
-    def __init__(self, settings: Settings, sources: Sequence[Source] = ()) -> None:
-        """``sources`` are asked in this order, before the files."""
+    def __init__(self, settings: Settings, sources: Sequence[Source] = (), *, files: LiveFiles | None = None) -> None:
+        """``sources`` are asked in this order, before the files; ``files`` are those that the settings name.
+
+        Raises ConfigError for a file that was not read with the settings and cannot be read now.
+        """
+        self._files = LiveFiles(settings.files or read_files(settings, {})) if files is None else files
         self._policy = settings.policy
         self._delimiter = settings.local.recipient_delimiter
-        self._domains = frozenset(canonical_local_domain(domain) for domain in settings.local.domains)
-        self._networks = tuple(ipaddress.ip_network(network) for network in settings.local.networks)
+        domains = ((domain, None) for domain in settings.local.domains)
+        self._domains = Table(domains, files=self._files, kind=ListKind.DOMAINS)
+        self._networks = Networks(settings.local.networks, files=self._files)
         self._sources = tuple(sources)
-        self._overlays = _overlays(settings.recipients)
+        self._tables = ValueTables(settings.tables, self._files)
+        self._recipients = Recipients(settings.recipients, self._files)
         self._base = (
             Layer(settings.on_trial, _POLICY_ORIGIN),
             Layer(_sender_lists_of(settings.policy), _POLICY_ORIGIN),
@@ -60,9 +69,9 @@ class Policies:
         self._banks = {
             each.name: Layer(each.settings, each.origin, replaces=True) for each in with_built_in(settings.banks)
         }
-        self._chooser = Banks(settings.banks, delimiter=self._delimiter)
+        self._chooser = Banks(settings.banks, delimiter=self._delimiter, files=self._files)
         self._composed = lru_cache(_MAX_REMEMBERED)(self._compose)
-        self._lists = lru_cache(_MAX_REMEMBERED)(_lists_of)
+        self._lists = lru_cache(_MAX_REMEMBERED)(self._lists_of)
         self._tried = lru_cache(_MAX_REMEMBERED)(as_tried)
 
     def is_local(self, address: str) -> bool:
@@ -73,7 +82,7 @@ class Policies:
         parts = parse(address)
         if not parts.domain:
             return bool(parts.user) and not address.endswith("@")
-        return not self._domains.isdisjoint(domain_keys(parts.domain))
+        return self._domains.find((address, *domain_keys(parts.domain))) is not None
 
     def traffic(self, client: Client, sender: str = "") -> Traffic:
         """Return the direction a message from this client has; a bank may say that it is ``originating``.
@@ -92,7 +101,7 @@ class Policies:
         address = address_of(client.address)
         if client.port == 0 and _is_this_machine(client, address):
             return Traffic.LOCAL
-        return Traffic.ORIGINATING if is_within(address, self._networks) else Traffic.INBOUND
+        return Traffic.ORIGINATING if self._networks.hold(address) else Traffic.INBOUND
 
     def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
         """Return the names of the banks that hold for a message, in their order."""
@@ -141,7 +150,10 @@ class Policies:
         return _origins(self.layers(address, banks, sender))
 
     def layers(self, address: str, banks: tuple[str, ...] = (), sender: str = "") -> tuple[Layer, ...]:
-        """Return everything that says something about a recipient, the closest first, ``[policy]`` last."""
+        """Return everything that says something about a recipient, the closest first, ``[policy]`` last.
+
+        Sources, then ``[[table]]``, ``[[recipient]]``, banks.
+        """
         is_local = self.is_local(address)
         return (
             *(layer for source in self._sources for layer in source.layers(address, sender=sender, is_local=is_local)),
@@ -156,9 +168,11 @@ class Policies:
             source.close()
 
     def _matched(self, address: str) -> Iterable[Layer]:
-        """Return what the entries say that name a key of this address, the closest first."""
-        keys = match_keys(address, delimiter=self._delimiter) if self._overlays else ()
-        return (layer for key in keys for layer in self._overlays.get(key, ()))
+        """Return what the files say about an address, the closest first."""
+        if not (self._tables or self._recipients):
+            return ()
+        keys = match_keys(address, delimiter=self._delimiter)
+        return (*self._tables.layers(keys), *self._recipients.layers(keys))
 
     def _compose(self, layers: tuple[Layer, ...], traffic: Traffic) -> tuple[Policy, Policy | None]:
         policy, trial = composed(self._policy, layers)
@@ -210,7 +224,7 @@ class Policies:
 
     def _sender_lists(self, layers: tuple[Layer, ...]) -> tuple[SenderLists, ...]:
         """Return the lists that these layers have, the closest first; those below a bank's own are out."""
-        asked = frozenset(_SENDER_LISTS)
+        asked = frozenset(SENDER_LISTS)
         found = []
         for layer in layers:
             lists = self._lists(layer, asked)
@@ -225,6 +239,19 @@ class Policies:
         """Return the rows of ``wblist`` for these senders in the lists of these recipients."""
         return [entry for source in self._sources for entry in source.entries(rids, senders)] if rids else []
 
+    def _lists_of(self, layer: Layer, asked: frozenset[str]) -> SenderLists | None:
+        """Return those of the lists asked for that a layer has; None when it has none."""
+        said = {name: value for name, value in layer.settings if name in asked}
+        if not said:
+            return None
+        denied, allowed, points = (_in_force(said.get(name)) for name in SENDER_LISTS)
+        return SenderLists(
+            Table(((text, None) for text in denied), files=self._files),
+            Table(((text, None) for text in allowed), files=self._files),
+            Table(points, files=self._files, kind=ListKind.SCORES),
+            layer.origin,
+        )
+
 
 def _rids(layers: Iterable[Layer]) -> tuple[int, ...]:
     """Return the ids under which ``wblist`` has lists, each once, the closest first."""
@@ -236,30 +263,9 @@ def _origins(layers: Sequence[Layer]) -> tuple[tuple[str, str], ...]:
     return origins(layer for layer in layers if layer.origin != _POLICY_ORIGIN)
 
 
-def _overlays(rules: Iterable[RecipientRule]) -> Mapping[str, tuple[Layer, ...]]:
-    """Return what is said about each key, by the entries that say it; a later entry says it better."""
-    overlays: dict[str, tuple[Layer, ...]] = {}
-    for rule in rules:
-        for text in rule.match:
-            key = canonical_match(text)
-            overlays[key] = (Layer(rule.settings, f"{key}, {rule.origin}"), *overlays.get(key, ()))
-    return overlays
-
-
 def _sender_lists_of(policy: Policy) -> tuple[tuple[str, object], ...]:
     """Return the lists of ``[policy]`` as settings: the only ones that are asked layer by layer."""
-    return tuple((name, value) for name in _SENDER_LISTS if (value := getattr(policy, name)))
-
-
-def _lists_of(layer: Layer, asked: frozenset[str]) -> SenderLists | None:
-    """Return those of the lists asked for that a layer has; None when it has none."""
-    said = {name: value for name, value in layer.settings if name in asked}
-    if not said:
-        return None
-    denied, allowed, points = (_in_force(said.get(name)) for name in _SENDER_LISTS)
-    return SenderLists(
-        Table((text, None) for text in denied), Table((text, None) for text in allowed), Table(points), layer.origin
-    )
+    return tuple((name, value) for name in SENDER_LISTS if (value := getattr(policy, name)))
 
 
 def _in_force(value: object) -> tuple[Any, ...]:

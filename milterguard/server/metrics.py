@@ -13,7 +13,7 @@ import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from milterguard.config.settings import Metrics
+from milterguard.config.metrics import Metrics
 from milterguard.core.report import Record
 from milterguard.core.series import counted, exposition
 from milterguard.server.tally import Row

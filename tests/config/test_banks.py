@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Policy banks as an operator writes them."""
 
-from ipaddress import ip_network
 from pathlib import Path
 
 import pytest
@@ -37,7 +36,7 @@ def test_every_key_is_read(tmp_path: Path) -> None:
         """,
     )
     assert bank.when == When(
-        networks=(ip_network("192.0.2.0/24"), ip_network("2001:db8::/32")),
+        networks=("192.0.2.0/24", "2001:db8::/32"),
         is_authenticated=False,
         is_encrypted=True,
         daemons=("in",),

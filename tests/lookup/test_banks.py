@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Which banks hold for a message, and what they change."""
 
-from ipaddress import ip_network
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -21,9 +19,9 @@ PARTNER = Client(address="192.0.2.7", port=25, helo="mx.partner.example", tls="T
 @pytest.mark.parametrize(
     ("when", "is_held"),
     [
-        (When(networks=(ip_network("198.51.100.0/24"), ip_network("192.0.2.0/24"))), True),
-        (When(networks=(ip_network("198.51.100.0/24"),)), False),
-        (When(networks=(ip_network("2001:db8::/32"),)), False),
+        (When(networks=("198.51.100.0/24", "192.0.2.0/24")), True),
+        (When(networks=("198.51.100.0/24",)), False),
+        (When(networks=("2001:db8::/32",)), False),
         (When(daemons=("out", "in")), True),
         (When(daemons=("out",)), False),
         (When(helos=(".partner.example",)), True),
@@ -57,7 +55,7 @@ def test_the_null_sender_has_a_name() -> None:
 
 def test_an_address_of_ipv4_is_itself_in_ipv6() -> None:
     """As some MTAs give it."""
-    banks = Banks([Bank("A", When(networks=(ip_network("192.0.2.0/24"),)), ())])
+    banks = Banks([Bank("A", When(networks=("192.0.2.0/24",)), ())])
     for address, chosen in (("::ffff:192.0.2.1", ("A",)), ("IPv6:2001:db8::1", ()), ("", ()), ("unknown", ())):
         assert banks.chosen(Client(address), "", Traffic.INBOUND) == chosen
 
@@ -65,7 +63,7 @@ def test_an_address_of_ipv4_is_itself_in_ipv6() -> None:
 @given(st.text(), st.text(), st.text(), st.sampled_from(Traffic))
 def test_whatever_a_client_says_is_compared(address: str, helo: str, sender: str, traffic: Traffic) -> None:
     """Never an exception."""
-    when = When(networks=(ip_network("::/0"),), helos=(".",), senders=("@.",))
+    when = When(networks=("::/0",), helos=(".",), senders=("@.",))
     assert Banks([Bank("A", when, ())]).chosen(Client(address, helo=helo), sender, traffic)[-1:] != ("B",)
 
 

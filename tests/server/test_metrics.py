@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from milterguard.config.settings import Metrics
+from milterguard.config.metrics import Metrics
 from milterguard.core.series import SERIES
 from milterguard.server.metrics import Exposition
 from tests.daemons import Milterguard, private_folder
