@@ -191,7 +191,7 @@ make_venv() {
     fi
     rm -f "$STAMP"
     say "installing milterguard and its requirements into $VENV"
-    "$VENV/bin/python" -m pip --disable-pip-version-check install -q --use-pep517 --constraint "$LOCK" --editable '.[dev,postgres,mysql]'
+    "$VENV/bin/python" -m pip --disable-pip-version-check install -q --use-pep517 --constraint "$LOCK" --editable '.[dev]'
     fingerprint > "$STAMP"
 }
 

@@ -7,6 +7,7 @@
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
+from importlib.util import find_spec
 
 from milterguard.config.ldap import Ldap
 from milterguard.config.select import RECIPIENT_PLACES, SENDER_PLACES, NoSelectError, parsed
@@ -14,6 +15,7 @@ from milterguard.core.setting import setting
 
 _URL = re.compile(r"(?P<dialect>[A-Za-z0-9_+]+)://(?P<rest>.*)\Z", re.DOTALL)
 _DIALECTS = ("sqlite", "postgresql+psycopg", "mysql+pymysql")
+_DRIVERS = {"postgresql": "psycopg", "mysql": "pymysql", "mariadb": "pymysql"}
 _OTHER_SPELLINGS = ("sqlite+pysqlite", "postgresql", "mariadb+pymysql")
 
 
@@ -84,6 +86,8 @@ def _url_slips(url: str) -> Iterator[tuple[str, str]]:
         yield "DIALECT://…", "something else (not shown)"
     elif found["dialect"] not in (*_DIALECTS, *_OTHER_SPELLINGS):
         yield f"{', '.join(_DIALECTS[:-1])} or {_DIALECTS[-1]} before ://", f'"{found["dialect"]}"'
+    elif (driver := _DRIVERS.get(found["dialect"].partition("+")[0])) and find_spec(driver) is None:
+        yield f"the Python module {driver} to be installed", "none"
     elif found["dialect"].startswith("sqlite"):
         file = found["rest"].partition("?")[0]
         if not file.startswith("//") or len(file) < 3:

@@ -26,6 +26,7 @@ from milterguard.lookup.layer import Layer, SenderEntry
 from milterguard.lookup.remembered import Remembered
 from milterguard.lookup.sql_engine import ask, is_askable, make_reader, name_of
 from milterguard.lookup.sql_row import Reader
+from milterguard.lookup.sql_tables import Tables
 
 _MOST_ROWS = 1000
 """Rows about one recipient that are looked at: a SELECT that forgets to ask about him finds all."""
@@ -62,7 +63,7 @@ class SqlSource:
         self._sender_select = _parsed(sql.sender_select, SENDER_PLACES)
         if self._recipient_select is None:
             self._sender_select = sql_schema.SENDERS
-        self._reader = Reader()
+        self._reader, self._tables = Reader(), Tables()
         # A message has one sender and several recipients.
         self._sender_keys = lru_cache(64)(self._keys_of_senders)
         self._engines = {name_of(url): make_reader(url, timeout_seconds=sql.timeout_seconds) for url in sql.urls}
@@ -105,7 +106,7 @@ class SqlSource:
         entries: tuple[SenderEntry, ...] = ()
         if self._recipient_select is None:
             of_sender = self._sender_keys((asked.sender,))
-            answer = ask(engine, *sql_schema.RECIPIENT.filled({"k": keys, "r": of_sender}))
+            answer = self._tables.ask(engine, {"k": keys, "r": of_sender})
             rows, found = sql_schema.rows_of(answer)
             entries = _closest_first(found, of_sender)
         else:

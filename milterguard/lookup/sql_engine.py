@@ -10,13 +10,14 @@ is not well and Refused for a question that a server which is well does not answ
 
 import math
 import re
+import sqlite3
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 from urllib.parse import quote
 
-from sqlalchemy import URL, Engine, TextClause, create_engine, event, make_url, text
+from sqlalchemy import URL, Engine, TextClause, TextualSelect, column, create_engine, event, make_url, text
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError, OperationalError, SQLAlchemyError
 from sqlalchemy.pool import QueuePool
 
@@ -27,6 +28,8 @@ from milterguard.lookup.backends import Refused
 
 _UNASKABLE = re.compile("[\\0\\\\\ud800-\udfff]")
 _CONNECTIONS = 4
+_POOLED = "prepare_threshold"
+"""In the address of a PostgreSQL: there is a pooler."""
 _LEAST_CONNECT_SECONDS = 2
 """libpq takes no less."""
 _SLOW_MYSQL = frozenset({1205, 1213, 1317, 1969, 3024})
@@ -50,9 +53,11 @@ def make_reader(url: str, *, timeout_seconds: float) -> Engine:
     """Return an engine that reads. Connects with the first use. Raises ConfigError."""
     try:
         parsed = _read_only(make_url(url))
+        is_pooled = _POOLED in parsed.query
+        parsed = parsed.difference_update_query([_POOLED])
         engine = create_engine(
             parsed,
-            connect_args=_limits(parsed, timeout_seconds),
+            connect_args=_limits(parsed, timeout_seconds, is_pooled=is_pooled),
             isolation_level="AUTOCOMMIT",
             poolclass=QueuePool,
             pool_size=_CONNECTIONS,
@@ -71,10 +76,11 @@ def make_reader(url: str, *, timeout_seconds: float) -> Engine:
     return engine
 
 
-def ask(engine: Engine, statement: str, parameters: Mapping[str, object]) -> Answer:
-    """Return all rows. Raises StoreError, Refused."""
+def ask(engine: Engine, statement: str, parameters: Mapping[str, object], *, columns: tuple[str, ...] = ()) -> Answer:
+    """Return all rows. Who knows which ``columns`` there will be is answered sooner. Raises StoreError, Refused."""
+    clause = _text(statement, len(columns))
     try:
-        return _ask(engine, statement, parameters)
+        return _ask(engine, clause, parameters, columns=columns)
     except DBAPIError as error:
         if not _is_outdated(error):
             raise _trouble(error) from error
@@ -82,7 +88,7 @@ def ask(engine: Engine, statement: str, parameters: Mapping[str, object]) -> Ans
     except (SQLAlchemyError, UnicodeError, OverflowError) as error:
         raise _trouble(error) from error
     try:
-        return _ask(engine, statement, parameters)
+        return _ask(engine, clause, parameters, columns=columns)
     except (SQLAlchemyError, UnicodeError, OverflowError) as error:
         raise _trouble(error) from error
 
@@ -96,17 +102,21 @@ def is_askable(key: str) -> bool:
 
 
 @lru_cache(256)
-def _text(statement: str) -> TextClause:
-    """Return a statement taken apart; there are few different ones."""
-    return text(statement)
+def _text(statement: str, columns: int) -> TextClause | TextualSelect:
+    """Return a statement taken apart, there are few different ones; how many columns it has if that is known."""
+    if not columns:
+        return text(statement)
+    return text(statement).columns(*(column(f"c{number}") for number in range(columns)))
 
 
-def _ask(engine: Engine, statement: str, parameters: Mapping[str, object]) -> Answer:
+def _ask(
+    engine: Engine, clause: TextClause | TextualSelect, parameters: Mapping[str, object], *, columns: tuple[str, ...]
+) -> Answer:
     pool = engine.pool
     try:
         with engine.connect() as connection:
-            result = connection.execute(_text(statement), parameters)
-            return Answer(tuple(result.keys()), tuple(tuple(row) for row in result))
+            result = connection.execute(clause, parameters)
+            return Answer(columns or tuple(result.keys()), tuple(tuple(row) for row in result))
     finally:
         if engine.pool is not pool:  # disposed of while we waited: what was given back since is closed by nobody else
             pool.dispose()
@@ -131,6 +141,8 @@ def _is_refusal(error: Exception) -> bool:
         return False
     if not isinstance(error, OperationalError):
         return True
+    if getattr(error.orig, "sqlite_errorcode", None) == sqlite3.SQLITE_ERROR:
+        return True  # no such table, no such column
     # PyMySQL calls nearly everything an operational error, what strangers can bring about as well.
     number = error.orig.args[0] if error.orig is not None and error.orig.args else None
     return isinstance(number, int) and 1000 <= number < 2000 and number not in _SLOW_MYSQL
@@ -143,8 +155,11 @@ def _read_only(url: URL) -> URL:
     return url.set(database=f"file:{quote(url.database or '')}", query={**url.query, "mode": "rw", "uri": "true"})
 
 
-def _limits(url: URL, seconds: float) -> dict[str, Any]:
-    """Return what a driver is told when it connects. The URL may say otherwise."""
+def _limits(url: URL, seconds: float, *, is_pooled: bool) -> dict[str, Any]:
+    """Return what a driver is told when it connects. The URL may say otherwise.
+
+    A pooler that hands out other connections takes no options, and no statement stays prepared behind it.
+    """
     milliseconds = max(1, int(seconds * 1000))
     if url.get_backend_name() == "sqlite":
         return {"timeout": seconds, "check_same_thread": False}
@@ -159,9 +174,11 @@ def _limits(url: URL, seconds: float) -> dict[str, Any]:
             "application_name": "milterguard",
             "options": f"-c default_transaction_read_only=on -c statement_timeout={milliseconds}"
             " -c plan_cache_mode=force_generic_plan",
-            # Planning takes longer than everything else. Not behind a pooler, which takes no options either.
-            "prepare_threshold": None if "options" in url.query else 1,
+            # Planning takes longer than everything else.
+            "prepare_threshold": 1,
         }
+        if is_pooled:
+            given |= {"options": "", "prepare_threshold": None}
         return {key: value for key, value in given.items() if key not in url.query}
     times = dict.fromkeys(("connect_timeout", "read_timeout", "write_timeout"), max(seconds, 1.0))
     return {key: value for key, value in times.items() if key not in url.query}

@@ -102,6 +102,11 @@ def is_known(column: str) -> bool:
     return any(column in names for names in known)
 
 
+def is_used(column: str) -> bool:
+    """Whether something is made of a column."""
+    return column in ("local", "policy_name") or column in amavis.COLUMNS or column in recipient_entries()
+
+
 def text_of(value: Any) -> str:
     """Return text, also where a database keeps it as octets."""
     return bytes(value).decode("utf-8", "replace") if isinstance(value, bytes | bytearray | memoryview) else str(value)

@@ -16,8 +16,9 @@ from milterguard.lookup.layer import SenderEntry
 from milterguard.lookup.sql_engine import Answer
 from milterguard.lookup.sql_row import Row, described, named, number_of, text_of
 
-_MARK = "mg_mark"
+MARK = "mg_mark"
 """The column between those of ``users`` and those of ``policy``."""
+ALL_COLUMNS = "users.*, 1 AS mg_mark, policy.*"
 RECIPIENT = parsed(
     """\
 SELECT users.*, 1 AS mg_mark, policy.*, users.id AS mg_id, users.email AS mg_email, users.priority AS mg_priority,
@@ -32,6 +33,11 @@ WHERE users.email IN (%k)""",
     needed="k",
 )
 """``%k`` are the recipient's keys, ``%r`` the sender's. All four tables are read by their keys, never as a whole."""
+OUR_COLUMNS = (
+    *("mg_id", "mg_email", "mg_priority", "mg_policy_id", "mg_has_list"),
+    *("mg_sender", "mg_sender_priority", "mg_wb"),
+)
+"""Those that ``RECIPIENT`` has behind the columns of ``policy``."""
 SENDERS = parsed(
     "SELECT wblist.rid AS rid, mailaddr.email AS email, mailaddr.priority AS priority, wblist.wb AS wb"
     " FROM wblist JOIN mailaddr ON mailaddr.id = wblist.sid WHERE wblist.rid IN (%r) AND mailaddr.email IN (%k)",
@@ -44,7 +50,7 @@ def rows_of(answer: Answer) -> tuple[tuple[Row, ...], tuple[SenderEntry, ...]]:
     """Return what ``RECIPIENT`` found: each row of ``users`` once, and what their lists say about the sender."""
     found: dict[int, Row] = {}
     entries: list[SenderEntry] = []
-    mark = answer.columns.index(_MARK)
+    mark = answer.columns.index(MARK)
     for row in answer.rows:
         own = dict(zip(answer.columns, row, strict=True))
         rid = number_of(own["mg_id"])

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Settings of the databases that know recipients."""
 
+import sys
 from pathlib import Path
 
 import pytest
@@ -52,3 +53,10 @@ def test_addresses_may_come_from_the_environment() -> None:
     """Separated by commas."""
     variables = {"MILTERGUARD_LOOKUP_SQL_URLS": "sqlite:////a.db,postgresql+psycopg://u:p@h/d"}
     assert load(None, environ=variables).settings.lookup.sql.urls == ("sqlite:////a.db", "postgresql+psycopg://u:p@h/d")
+
+
+def test_a_driver_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Before a worker needs it."""
+    monkeypatch.setitem(sys.modules, "pymysql", None)
+    with pytest.raises(ConfigError, match="the Python module pymysql to be installed"):
+        load(None, environ={"MILTERGUARD_LOOKUP_SQL_URLS": "mysql+pymysql://u:p@h/d"})

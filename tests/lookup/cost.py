@@ -1,15 +1,17 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """What lookups in SQL cost: 10,000 users, and a message for five whom nobody has asked about before.
 
-``python -m tests.lookup.cost`` prints it for SQLite, PostgreSQL and MariaDB.
+``python -m tests.lookup.cost`` prints it for SQLite, PostgreSQL and MariaDB; with the URL of a database
+that was filled it prints JSON for that one.
 """
 
+import json
 import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from sqlalchemy import create_engine, insert
@@ -113,7 +115,11 @@ def _rows() -> Iterator[tuple[str, list[dict[str, object]]]]:
     )
 
 
-def main() -> None:
+def main(arguments: Sequence[str]) -> None:
+    for url in arguments:
+        sys.stdout.write(json.dumps(asdict(measured(Database(url)))))
+    if arguments:
+        return
     with tempfile.TemporaryDirectory() as scratch, private_folder() as folder:
         _print("SQLite", f"sqlite:///{Path(scratch) / 'users.db'}")
         for make in (Postgresql, Mariadb):
@@ -126,4 +132,4 @@ def _print(name: str, url: str) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])
