@@ -17,6 +17,8 @@ from milterguard.cli.status import MEANINGS
 from milterguard.config.load import load
 from milterguard.config.schema import entries, sections
 from milterguard.store.migrate import upgrade
+from tests.pages import FENCE as _FENCE
+from tests.pages import moved
 
 ROOT = Path(__file__).parents[1]
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("docker/*.md")])
@@ -24,7 +26,6 @@ TEXTS = {str(path.relative_to(ROOT)): path.read_text() for path in DOCUMENTS}
 HAND_WRITTEN = sorted(name for name in TEXTS if name not in {"docs/settings.md", "docs/performance.md"})
 
 _LINK = re.compile(r"\[[^\]]+\]\((?P<target>[^)\s]+)\)")
-_FENCE = re.compile(r"^```(?P<kind>\w*)\n(?P<text>.*?)^```$", re.MULTILINE | re.DOTALL)
 _OUTPUT = "text"
 """The kind of fence around what a program printed: nobody types that."""
 _CODE = re.compile(r"(?<!`)`(?P<text>[^`\n]+)`(?!`)")
@@ -82,7 +83,7 @@ def test_settings_exist(name: str) -> None:
 @pytest.mark.parametrize("name", HAND_WRITTEN)
 def test_toml_examples_are_accepted(name: str, tmp_path: Path) -> None:
     """Every TOML example is a configuration that milterguard takes."""
-    for match in _FENCE.finditer(TEXTS[name]):
+    for match in _FENCE.finditer(moved(TEXTS[name], tmp_path)):
         if match["kind"] == "toml":
             assert tomllib.loads(match["text"])
             path = tmp_path / "milterguard.toml"

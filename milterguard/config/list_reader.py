@@ -37,7 +37,8 @@ _EXPRESSION = re.compile(r"(!*/.+?/)(?:\s+(?:=\s*)?(.*))?\Z")
 _ENTRY = re.compile(r'(!*(?:"(?:[^"\\]|\\.)*"\S*|\S+))(?:\s+(?:=\s*)?(.*))?\Z')
 _COMMENT = re.compile(r"(?:^|\s)#")
 _WITH_VALUES = (ListKind.SCORES, ListKind.VALUES)
-_OF_TOML = ('"', "'", "{", "[")
+_QUOTES = ('"', "'")
+_BRACKETS = ("{", "[")
 
 
 class BrokenList(Exception):  # noqa: N818  (caught by who names the file)
@@ -81,8 +82,9 @@ def _read(path: str) -> tuple[bytes, Signature]:
             octets, before, after = _read_once(path)
             if before == after:
                 break
-    except OSError as error:
-        raise BrokenList(0, "a readable file", error.strerror or "none") from None
+    except (OSError, ValueError) as error:
+        reason = (error.strerror if isinstance(error, OSError) else None) or "no file name"
+        raise BrokenList(0, "a readable file", reason) from None
     return octets, before
 
 
@@ -135,7 +137,7 @@ def _texts(octets: bytes) -> Iterator[tuple[int, str]]:
 def _line(use: FileUse, text: str) -> Line:
     """Return what a line says; raises Mismatch."""
     found = (_EXPRESSION if text.lstrip("!").startswith("/") else _ENTRY).match(text)
-    entry, said = (found[1], _said(found[2] or "")) if found else (text, "")
+    entry, said = (found[1], _said(use, found[2] or "")) if found else (text, "")
     plain, is_exception = split_exception(entry)
     if (said and use.kind not in _WITH_VALUES) or ("," in plain and plain[0] not in '"/'):
         raise Mismatch("one entry in a line", described(text))
@@ -145,9 +147,12 @@ def _line(use: FileUse, text: str) -> Line:
     return plain, is_exception, _value(use, said, is_exception=is_exception)
 
 
-def _said(text: str) -> str:
+def _said(use: FileUse, text: str) -> str:
     """Return the value without the comment behind it; in what TOML quotes or brackets a ``#`` is none."""
-    return text if text.startswith(_OF_TOML) else _COMMENT.split(text, maxsplit=1)[0].strip()
+    is_text = use.kind is ListKind.VALUES and recipient_entries()[use.setting].kind is str
+    if text.startswith(_QUOTES if is_text else (*_QUOTES, *_BRACKETS)):
+        return text
+    return _COMMENT.split(text, maxsplit=1)[0].strip() if "#" in text else text
 
 
 def _value(use: FileUse, said: str, *, is_exception: bool) -> Any:

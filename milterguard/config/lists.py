@@ -90,9 +90,10 @@ def _lists_of(settings: Settings, origins: Mapping[str, str]) -> Iterator[NamedL
     for number, table in enumerate(settings.tables, start=1):
         yield from _of_table(table, number)
     for name in SENDER_LISTS:
-        value, tried = getattr(settings.policy, name), dict(settings.on_trial).get(name, ())
-        file = origins.get(f"policy.{name}", "default")
-        yield from _of_senders([(name, value), (name, tried)], file, place="policy")
+        key, tried = f"policy.{name}", dict(settings.on_trial).get(name, ())
+        file = origins.get(key, "default")
+        yield from _of_senders([(name, getattr(settings.policy, name))], file, place="policy")
+        yield from _of_senders([(name, tried)], origins.get(f"{key} (shadow)", file), place="policy")
 
 
 def _of_bank(bank: Bank) -> Iterator[NamedList]:
