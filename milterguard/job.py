@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """One message in work, as the guard carries it from its header section to the answer. *Errors:* none."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 
 from milterguard.core import marks, token
+from milterguard.core.destiny import Mixed
+from milterguard.core.envelope import Traffic
+from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import Judged
@@ -38,9 +41,34 @@ def class_of(judged: Judged) -> tuple[object, ...]:
     return judged.policy, judged.recipient.is_local, judged.listed.listing, judged.listed.points
 
 
-def policies_of(job: Job) -> Iterator[Policy]:
+def wants_split(first: Judged, other: Judged, traffic: Traffic) -> bool:
+    """Whether ``other`` must come in a transaction of his own (D1, ``mixed_recipients = "split"``).
+
+    Never for own or authenticated clients: a mail program shows a deferred recipient as an error.
+    """
+    is_split = first.policy.mixed_recipients is Mixed.SPLIT and traffic is Traffic.INBOUND
+    return is_split and class_of(first) != class_of(other)
+
+
+def mixed_of(judged: Sequence[Judged], traffic: Traffic) -> Mixed:
+    """Return what holds when recipients differ.
+
+    Mail that did not come by SMTP shows us completed addresses, which Postfix would not let us remove.
+    """
+    return Mixed.STRICTEST if traffic is Traffic.LOCAL else judged[0].policy.mixed_recipients
+
+
+def over_limits_of(judged: Sequence[Judged], size: int) -> tuple[Finding, ...]:
+    """Return that a message of so many octets is too long for somebody, if it is; on trial counts as well."""
+    if not any(0 < policy.message_size_limit < size for policy in _policies_of(judged)):
+        return ()
+    said = f"{size} octets are over message_size_limit"
+    return (Finding("milterguard", Category.OVERSIZED, "size", said, size=size),)
+
+
+def _policies_of(judged: Sequence[Judged]) -> Iterator[Policy]:
     """Yield every recipient's policy, and what is on trial."""
-    return (policy for each in job.judged for policy in (each.policy, each.trial) if policy is not None)
+    return (policy for each in judged for policy in (each.policy, each.trial) if policy is not None)
 
 
 def of_all(job: Job) -> Policy:

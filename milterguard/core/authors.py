@@ -8,7 +8,10 @@ Linear in the octets, whatever they are. Never raises.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import islice
+
+from milterguard.core.message import Field
 
 _OUTSIDE = re.compile(rb'\\.|"(?:[^"\\]|\\.)*+"|\(', re.DOTALL)
 """What hides specials outside of comments. A quote that is not closed hides nothing."""
@@ -43,6 +46,11 @@ def addresses(value: bytes) -> tuple[str, ...]:
     places = [*_ANGLE.findall(plain), *(item for item in items if b"<" not in item)]
     found = (address for place in places for address in _ADDRESS.findall(place))
     return tuple(dict.fromkeys(each.decode("utf-8", "replace") for each in islice(found, _MOST_ADDRESSES)))
+
+
+def authors_of(fields: Iterable[Field]) -> tuple[str, ...]:
+    """Return the addresses in all From fields of a message, in their order."""
+    return tuple(author for field in fields if field.is_named(b"From") for author in addresses(field.value))
 
 
 def _names_somebody(place: bytes) -> bool:
