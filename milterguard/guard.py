@@ -10,7 +10,6 @@ Knows nothing of libmilter: ``milterguard scan`` tells the same story about a fi
 whatever else is unexpected, with 451. A copy that cannot be kept becomes TEMPFAIL in here.
 """
 
-import base64
 import itertools
 import logging
 import os
@@ -19,7 +18,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from milterguard.core import marks, reply
-from milterguard.core.authors import addresses
+from milterguard.core.authors import authors_of
 from milterguard.core.custom import most_copies
 from milterguard.core.decide import decide, is_settled, is_wanted
 from milterguard.core.destiny import Destiny, Mixed
@@ -33,7 +32,7 @@ from milterguard.core.text import decoded, printable
 from milterguard.core.verdict import ChangeField, Decision, InsertField, Judged, RemoveField, Reply, Verdict
 from milterguard.doors import Gate, Keeper, PolicySource, Recorder
 from milterguard.errors import StoreError
-from milterguard.job import Job, Rules, class_of, of_all, policies_of
+from milterguard.job import Job, Rules, mixed_of, new_mail_id, of_all, over_limits_of
 from milterguard.relay import RelayWarning, is_open_relay
 from milterguard.released import fits, recognised
 from milterguard.scan import Scan, Scanned
@@ -88,14 +87,6 @@ class Guard:
         """Return a recipient with the policy that holds for him. Raises StoreError."""
         return self._policies.judged(address, parameters=parameters, traffic=traffic, banks=banks, sender=sender)
 
-    def wants_split(self, first: Judged, other: Judged, traffic: Traffic) -> bool:
-        """Whether ``other`` must come in a transaction of his own (D1, ``mixed_recipients = "split"``).
-
-        Never for own or authenticated clients: a mail program shows a deferred recipient as an error.
-        """
-        is_split = first.policy.mixed_recipients is Mixed.SPLIT and traffic is Traffic.INBOUND
-        return is_split and class_of(first) != class_of(other)
-
     def message(self, envelope: Envelope, fields: Sequence[Field], content: Content) -> Message:
         """Return a message with ids of its own, received now."""
         return Message(
@@ -109,29 +100,38 @@ class Guard:
 
     def begin(self, message: Message, judged: Sequence[Judged]) -> Job:
         """Start the checks of a message whose content may still be arriving."""
-        started = time.monotonic()
-        deadline = started + self.rules.deadline_seconds
-        released = recognised(message, self._gate.key) if self._gate else None
-        judged = self._with_authors(message, judged)
-        reserve = min(_RESERVE_SECONDS, self.rules.deadline_seconds / 4)
-        running = None
-        if released is None:
-            running = self._scan.begin(
-                message, deadline - reserve, judged=judged, is_wanted=lambda check: is_wanted(check, tuple(judged))
+        job = self.unbegun(message, judged)
+        job.release = recognised(message, self._gate.key) if self._gate else None
+        if job.release is None:
+            reserve = min(_RESERVE_SECONDS, self.rules.deadline_seconds / 4)
+            job.running = self._scan.begin(
+                message, job.deadline - reserve, judged=job.judged, is_wanted=lambda check: is_wanted(check, job.judged)
             )
-        return Job(message, tuple(judged), deadline=deadline, started=started, running=running, release=released)
+        return job
 
-    def _with_authors(self, message: Message, judged: Sequence[Judged]) -> tuple[Judged, ...]:
-        """Return the recipients once their lists know who wrote the message. Raises StoreError."""
+    def unbegun(self, message: Message, judged: Sequence[Judged]) -> Job:
+        """Return a job whose checks nobody has started; the recipients' lists know who wrote it. Raises StoreError."""
+        started = time.monotonic()
         envelope = message.envelope
-        authors = [author for field in message.fields if field.is_named(b"From") for author in addresses(field.value)]
-        return self._policies.with_authors(judged, sender=envelope.sender, authors=authors, banks=envelope.banks)
+        informed = self._policies.with_authors(
+            judged, sender=envelope.sender, authors=authors_of(message.fields), banks=envelope.banks
+        )
+        return Job(message, informed, deadline=started + self.rules.deadline_seconds, started=started, running=None)
 
     def finish(self, job: Job) -> Verdict:
         """Return the verdict, its copy kept. Blocks until the checks are over, at most to the deadline."""
         if job.running is None:
             return self._let_pass_once(job)
-        scanned = self._scan.finish(job.running, lambda findings: is_settled(findings, job.judged))
+        return self.concluded(job, self.scanned(job))
+
+    def scanned(self, job: Job) -> Scanned:
+        """Return what the checks found, once they are over; nothing where none was started."""
+        if job.running is None:
+            return Scanned(())
+        return self._scan.finish(job.running, lambda findings: is_settled(findings, job.judged))
+
+    def concluded(self, job: Job, scanned: Scanned) -> Verdict:
+        """Return the verdict that follows from these findings and those that are our own, its copy kept."""
         scanned = replace(scanned, findings=(*scanned.findings, *self._own_findings(job)))
         decision = decide(scanned.findings, job.judged, mixed=self._mixed(job))
         if self.rules.is_observing:
@@ -166,6 +166,7 @@ class Guard:
             message_id=printable(decoded(message.first(b"Message-ID")), 255),
             subject=printable(decoded(message.first(b"Subject")), 255),
             from_address=printable(decoded(message.first(b"From")), 255),
+            authors=authors_of(message.fields),
             verdict=verdict,
             answer=answer,
             reply=reply_line,
@@ -232,6 +233,7 @@ class Guard:
             bcc=goes.bcc,
             quarantined_as=location,
             skipped=scanned.skipped,
+            unwanted=scanned.unwanted,
             tree=scanned.tree,
         )
 
@@ -245,11 +247,7 @@ class Guard:
 
     def _own_findings(self, job: Job) -> tuple[Finding, ...]:
         """Return what only we can find: somebody's size limit, fields whose removal would keep the MTA busy."""
-        findings = []
-        size = job.message.size()
-        if any(0 < policy.message_size_limit < size for policy in policies_of(job)):
-            said = f"{size} octets are over message_size_limit"
-            findings.append(Finding("milterguard", Category.OVERSIZED, "size", said, size=size))
+        findings = list(over_limits_of(job.judged, job.message.size()))
         fields, style = job.message.fields, self.rules.style
         copies = len(marks.foreign_copies(fields, style)) + most_copies(fields, style.custom)
         if copies > marks.MOST_COPIES:
@@ -258,9 +256,7 @@ class Guard:
         return tuple(findings)
 
     def _mixed(self, job: Job) -> Mixed:
-        """Mail that did not come by SMTP shows us completed addresses, which Postfix would not let us remove."""
-        is_local = job.message.envelope.traffic is Traffic.LOCAL
-        return Mixed.STRICTEST if is_local else of_all(job).mixed_recipients
+        return mixed_of(job.judged, job.message.envelope.traffic)
 
     def _style(self, message: Message) -> marks.Style:
         style = self.rules.style
@@ -269,7 +265,14 @@ class Guard:
     def _not_stored(self, job: Job, decision: Decision, scanned: Scanned) -> Verdict:
         refused = replace(decision, answer=Destiny.TEMPFAIL, removed=(), keep=None)
         told = reply.not_stored(job.message.mail_id)
-        return Verdict(refused, scanned.findings, reply=told, skipped=scanned.skipped, tree=scanned.tree)
+        return Verdict(
+            refused,
+            scanned.findings,
+            reply=told,
+            skipped=scanned.skipped,
+            unwanted=scanned.unwanted,
+            tree=scanned.tree,
+        )
 
     # --- released mail -----------------------------------------------------------------------
 
@@ -293,11 +296,3 @@ class Guard:
             return Verdict(refused, (), reply=Reply(554, "5.7.0", text))
         edits = marks.foreign_copies(job.message.fields, self.rules.style)
         return Verdict(decision, (), edits=edits, released=job.release.mail_id)
-
-
-def new_mail_id(random: Callable[[int], bytes] = os.urandom) -> str:
-    """Return 12 characters of the URL-safe base64 alphabet, alphanumeric at both ends (amavis: mail_id)."""
-    while True:
-        mail_id = base64.urlsafe_b64encode(random(9)).decode("ascii")
-        if mail_id[0].isalnum() and mail_id[-1].isalnum():
-            return mail_id

@@ -67,6 +67,8 @@ class Scanned:
     findings: Findings
     skipped: tuple[str, ...] = ()
     """Checks that nobody wanted, or that were not waited for."""
+    unwanted: tuple[str, ...] = ()
+    """Of those the ones that nobody wanted."""
     tree: Tree = ()
     """The message's parts; empty when it was not taken apart in time."""
 
@@ -128,8 +130,9 @@ class Scan:
         if settled:
             missing = tuple(each.name for each in running.asked if each.future not in answered)
             found = collected(future for future in running.futures if future in answered)
-            return Scanned(found, running.unwanted + missing, running.inside.tree)
-        return Scanned(_with_timeouts(running, answered), running.unwanted, running.inside.tree)
+            return Scanned(found, running.unwanted + missing, running.unwanted, running.inside.tree)
+        unwanted = running.unwanted
+        return Scanned(_with_timeouts(running, answered), unwanted, unwanted, running.inside.tree)
 
     def close(self) -> None:
         """Let running checks end and give back the threads, the checks and the opener."""

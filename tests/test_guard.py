@@ -28,8 +28,8 @@ from milterguard.core.verdict import (
     Verdict,
 )
 from milterguard.errors import StoreError
-from milterguard.guard import Guard, new_mail_id
-from milterguard.job import Rules
+from milterguard.guard import Guard
+from milterguard.job import Rules, new_mail_id, wants_split
 from milterguard.released import body_digest
 from milterguard.scan import Checked, Scan
 from tests.core.build import CLEAN, VIRUS, Octets, envelope, fields, judged, message, points
@@ -250,12 +250,12 @@ def test_recipients_of_another_policy_are_split_only_when_asked_and_only_for_str
     guard = house().guard
     split = Policy(mixed_recipients=Mixed.SPLIT)
     first, lover = judged(policy=split), judged("b@example.com", policy=replace(split, spam_lover=True))
-    assert guard.wants_split(first, lover, Traffic.INBOUND)
-    assert guard.wants_split(first, judged("c@other.example", policy=split, is_local=False), Traffic.INBOUND)
-    assert not guard.wants_split(first, judged("b@example.com", policy=split), Traffic.INBOUND)
-    assert not guard.wants_split(first, lover, Traffic.ORIGINATING)
-    assert not guard.wants_split(first, lover, Traffic.LOCAL)
-    assert not guard.wants_split(judged(), judged("b@example.com", policy=Policy(spam_lover=True)), Traffic.INBOUND)
+    assert wants_split(first, lover, Traffic.INBOUND)
+    assert wants_split(first, judged("c@other.example", policy=split, is_local=False), Traffic.INBOUND)
+    assert not wants_split(first, judged("b@example.com", policy=split), Traffic.INBOUND)
+    assert not wants_split(first, lover, Traffic.ORIGINATING)
+    assert not wants_split(first, lover, Traffic.LOCAL)
+    assert not wants_split(judged(), judged("b@example.com", policy=Policy(spam_lover=True)), Traffic.INBOUND)
 
 
 # --- released mail --------------------------------------------------------------------------------

@@ -68,7 +68,7 @@ def scan_command(
     from milterguard.build import build_trial_guard
     from milterguard.cli.ruling import rulings
     from milterguard.core.envelope import Client
-    from milterguard.core.report import evidence
+    from milterguard.core.evidence import evidence
 
     for recipient in recipients:
         checked_recipient(recipient, hint="--to")

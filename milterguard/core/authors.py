@@ -8,7 +8,10 @@ Linear in the octets, whatever they are. Never raises.
 """
 
 import re
+from collections.abc import Iterable
 from itertools import islice
+
+from milterguard.core.message import Field
 
 _OUTSIDE = re.compile(rb'\\.|"(?:[^"\\]|\\.)*+"|\(', re.DOTALL)
 """What hides specials outside of comments. A quote that is not closed hides nothing."""
@@ -50,6 +53,11 @@ def _readings(word: bytes) -> tuple[bytes, ...]:
     """Return what a word with a sign may be taken for: with several signs, ``a@b@c``, ``a@b`` as well."""
     parts = word.split(b"@", 2)
     return (word,) if len(parts) == 2 else (word, parts[0] + b"@" + parts[1])
+
+
+def authors_of(fields: Iterable[Field]) -> tuple[str, ...]:
+    """Return the addresses in all From fields of a message, in their order."""
+    return tuple(author for field in fields if field.is_named(b"From") for author in addresses(field.value))
 
 
 def _names_somebody(place: bytes) -> bool:

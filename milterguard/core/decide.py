@@ -143,7 +143,7 @@ def _is_relevant(finding: Finding, policy: Policy, listing: Listing | None = Non
         return False
     if listing is not None and finding.check == _SPAM_CHECK and finding.category is Category.FAILED:
         return False  # it could not have said anything that counts
-    return finding.rules in (None, policy.banned_rules) and not _is_bypassed(finding, policy)
+    return finding.rules in (None, policy.banned_rules) and not is_bypassed(finding, policy)
 
 
 def _is_ground(finding: Finding, outcome: Outcome) -> bool:
@@ -152,10 +152,11 @@ def _is_ground(finding: Finding, outcome: Outcome) -> bool:
         return False
     if outcome.blocking is None:
         return True
-    return finding.category is outcome.blocking and _destiny_of(finding, policy) is not Destiny.PASS
+    return finding.category is outcome.blocking and destiny_of(finding, policy) is not Destiny.PASS
 
 
-def _is_bypassed(finding: Finding, policy: Policy) -> bool:
+def is_bypassed(finding: Finding, policy: Policy) -> bool:
+    """Whether a policy has it that such a finding is nothing to the recipient."""
     if finding.category is Category.FAILED or finding.score is not None:
         # A failed check, or points, belong to the kind of check that a recipient may bypass.
         return _bypasses_kind(finding.check, policy)
@@ -192,10 +193,11 @@ def _destiny(category: Category, findings: Iterable[Finding], policy: Policy) ->
     mine = [finding for finding in findings if finding.category is category]
     if policy.loves(category) or not mine:
         return policy.destiny(category)
-    return max((_destiny_of(finding, policy) for finding in mine), key=_SEVERITY.index)
+    return max((destiny_of(finding, policy) for finding in mine), key=_SEVERITY.index)
 
 
-def _destiny_of(finding: Finding, policy: Policy) -> Destiny:
+def destiny_of(finding: Finding, policy: Policy) -> Destiny:
+    """Return what a policy makes of one finding, lovers aside where the finding says so itself."""
     if finding.category is Category.FAILED:
         return Destiny.TEMPFAIL if finding.on_failure is Destiny.TEMPFAIL else Destiny.PASS
     if finding.category is Category.BANNED and finding.destiny is not None:

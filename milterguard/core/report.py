@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""What is remembered of a message: the log line, its JSON twin, and the evidence that explains it.
+"""What is remembered of a message: the log line and its JSON twin; ``core/evidence.py`` has the rest.
 
-*Source:* amavis' short log template; the evidence document is ours (D10).
+*Source:* amavis' short log template.
 """
 
 from collections.abc import Iterable, Sequence
@@ -11,22 +11,16 @@ from typing import Any
 from milterguard.core.decide import concerned, grounds
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Envelope, Traffic
-from milterguard.core.finding import Category, Finding
-from milterguard.core.part import Part
+from milterguard.core.finding import Category
 from milterguard.core.reply import category_words
 from milterguard.core.score import score_text
-from milterguard.core.spelling import clipped
 from milterguard.core.text import printable
 from milterguard.core.verdict import AddRecipient, ChangeField, Edit, Outcome, RemoveField, RemoveRecipient, Verdict
 
-EVIDENCE_VERSION = 1
 SEPARATOR = ", "
 """Between the locations of copies in several folders."""
 _ADDRESS_LIMIT = 320
 _MOST_SHOWN = 50
-_MOST_PARTS = 300
-_MOST_NAMES = 8
-_NAME_LIMIT = 120
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +46,8 @@ class Record:
     """The exact line given to the client; empty when the MTA writes its own 250."""
     milliseconds: float
     """From the end of the header section to the answer."""
+    authors: tuple[str, ...] = ()
+    """The addresses in the From fields, as lists of senders are asked about them."""
 
 
 def log_line(record: Record) -> str:
@@ -197,91 +193,6 @@ def as_json(record: Record) -> dict[str, Any]:
         "size_bytes": record.size,
         "received_at": record.received_at,
         "elapsed_ms": round(record.milliseconds, 1),
-    }
-
-
-def evidence(record: Record) -> dict[str, Any]:
-    """Return all that explains the answer, as a JSON object of plain values."""
-    verdict = record.verdict
-    return {
-        "version": EVIDENCE_VERSION,
-        **as_json(record),
-        "subject": record.subject,
-        "from": record.from_address,
-        "tls": record.envelope.client.tls,
-        "daemon": record.envelope.client.daemon,
-        "findings": [_finding(each) for each in verdict.findings],
-        "parts": [_part(each) for each in _shown(verdict)],
-        "parts_left_out": max(0, len(verdict.tree) - _MOST_PARTS),
-        "skipped": list(verdict.skipped),
-        "outcomes": [_outcome(each) for each in verdict.decision.outcomes],
-        "kept_for": list(verdict.decision.keep.recipients) if verdict.decision.keep else [],
-        "edits": [edit_words(each) for each in verdict.edits],
-    }
-
-
-def _finding(finding: Finding) -> dict[str, Any]:
-    return {
-        "check": finding.check,
-        "category": finding.category.word,
-        "minor": finding.minor,
-        "detail": finding.detail,
-        "score": finding.score,
-        "tests": [[name, points] for name, points in finding.tests],
-        "autolearn": finding.autolearn,
-        "on_failure": finding.on_failure.value if finding.category is Category.FAILED else None,
-        "part": finding.part,
-        "rule": finding.rule,
-        "rules": None if finding.rules is None else list(finding.rules),
-        "destiny": finding.destiny.value if finding.destiny else None,
-        "server": finding.server,
-        "seconds": round(finding.seconds, 4),
-    }
-
-
-def _shown(verdict: Verdict) -> list[Part]:
-    """Return the parts as a reader meets them, each before what stands in it; of many those that matter."""
-    tree = verdict.tree
-    if len(tree) > _MOST_PARTS:
-        told = {finding.part for finding in verdict.findings}
-        ranked = sorted(tree, key=lambda part: (part.placement not in told, not part.flags, part.placement.count("/")))
-        tree = tuple(ranked[:_MOST_PARTS])
-    return sorted(tree, key=lambda part: tuple(map(int, part.placement.split("/"))))
-
-
-def _part(part: Part) -> dict[str, Any]:
-    """Return a part as plain values, its names made fit to be shown."""
-    return {
-        "placement": part.placement,
-        "types": [printable(each, _NAME_LIMIT) for each in part.types[:_MOST_NAMES]],
-        "names": [printable(clipped(each, _NAME_LIMIT), _NAME_LIMIT) for each in part.names[:_MOST_NAMES]],
-        "kinds": list(part.kinds),
-        "size": part.size,
-        "sha256": part.digest,
-        "flags": sorted(part.flags),
-        "detail": printable(part.detail),
-        "reading": printable(part.reading),
-    }
-
-
-def _outcome(outcome: Outcome) -> dict[str, Any]:
-    policy = outcome.policy
-    return {
-        "recipient": outcome.address,
-        "is_local": outcome.recipient.is_local,
-        "destiny": outcome.destiny.value,
-        "category": outcome.category.word,
-        "blocking": outcome.blocking.word if outcome.blocking else None,
-        "categories": [each.word for each in sorted(outcome.categories, reverse=True)],
-        "score": outcome.score,
-        "levels": {
-            "tag": policy.spam_tag_level,
-            "tag2": policy.spam_tag2_level,
-            "tag3": policy.spam_tag3_level,
-            "kill": policy.spam_kill_level,
-        },
-        "loves": [each.word for each in sorted(outcome.categories, reverse=True) if policy.loves(each)],
-        "policy_origins": dict(outcome.origins),
     }
 
 

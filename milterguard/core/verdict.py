@@ -183,7 +183,9 @@ class Verdict:
     quarantined_as: str = ""
     """Location of the kept copy, relative to the quarantine's root; of several with ``", "`` between."""
     skipped: tuple[str, ...] = ()
-    """Checks that were not waited for, because an infection had decided."""
+    """Checks that nobody wanted, or that were not waited for, because an infection had decided."""
+    unwanted: tuple[str, ...] = ()
+    """Of those the ones that nobody wanted: all bypass them, or have lists that know the sender."""
     tree: Tree = ()
     """The message's parts, where it was taken apart."""
     released: str = ""

@@ -27,7 +27,7 @@ from milterguard.core.message import Field
 from milterguard.core.text import decoded, printable
 from milterguard.core.verdict import Edit, Judged, Reply, Verdict
 from milterguard.errors import StoreError
-from milterguard.job import Job
+from milterguard.job import Job, wants_split
 from milterguard.server.desk import Desk
 from milterguard.server.spool import Spool, Trouble
 from milterguard.server.transaction import Transaction, envelope_of, held, unbegun
@@ -226,7 +226,7 @@ class Session:
         if refusal is not None:
             log.info("RCPT <%s> refused: %s", printable(judged.recipient.address, 320), refusal)
             return refusal
-        is_split = transaction.judged and self._guard.wants_split(transaction.judged[0], judged, traffic)
+        is_split = transaction.judged and wants_split(transaction.judged[0], judged, traffic)
         return reply.SPLIT if is_split else None
 
     # --- in threads of ours ------------------------------------------------------------------

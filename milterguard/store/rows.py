@@ -12,9 +12,10 @@ from typing import Any
 
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
+from milterguard.core.evidence import evidence
 from milterguard.core.finding import Category
 from milterguard.core.minor import letter
-from milterguard.core.report import SEPARATOR, Record, bank_path, evidence
+from milterguard.core.report import SEPARATOR, Record, bank_path
 from milterguard.core.text import storable
 from milterguard.core.verdict import Outcome
 

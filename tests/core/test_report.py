@@ -11,10 +11,11 @@ from hypothesis import strategies as st
 from milterguard.core.decide import decide
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Traffic
+from milterguard.core.evidence import evidence
 from milterguard.core.finding import Category, Finding
 from milterguard.core.part import Flag, Part
 from milterguard.core.policy import Policy
-from milterguard.core.report import Record, actions, as_json, direction, edit_words, evidence, hits, log_line
+from milterguard.core.report import Record, actions, as_json, direction, edit_words, hits, log_line
 from milterguard.core.verdict import (
     AddRecipient,
     ChangeField,

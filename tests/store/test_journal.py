@@ -15,9 +15,10 @@ from hypothesis import strategies as st
 
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Envelope, Recipient, Traffic
+from milterguard.core.evidence import evidence
 from milterguard.core.finding import Category, Finding
 from milterguard.core.policy import Policy
-from milterguard.core.report import Record, evidence
+from milterguard.core.report import Record
 from milterguard.errors import NotFoundError, StoreError
 from milterguard.store.journal import Journal
 from milterguard.store.migrate import upgrade

@@ -15,8 +15,8 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 
 from milterguard.core.envelope import Client, Envelope, Recipient, Traffic
+from milterguard.core.evidence import evidence
 from milterguard.core.policy import Policy
-from milterguard.core.report import evidence
 from milterguard.errors import NotFoundError, StoreError
 from milterguard.store.engine import make_engine
 from milterguard.store.journal import Journal
