@@ -245,9 +245,8 @@ def test_traffic_and_policies_come_from_the_lookup(house: MakeHouse) -> None:
     assert guard.judged("a@b.example", parameters=(), traffic=Traffic.INBOUND).recipient.address == "a@b.example"
 
 
-def test_recipients_of_another_policy_are_split_only_when_asked_and_only_for_strangers(house: MakeHouse) -> None:
+def test_recipients_of_another_policy_are_split_only_when_asked_and_only_for_strangers() -> None:
     """mixed_recipients = "split" never defers a recipient of our own users."""
-    guard = house().guard
     split = Policy(mixed_recipients=Mixed.SPLIT)
     first, lover = judged(policy=split), judged("b@example.com", policy=replace(split, spam_lover=True))
     assert wants_split(first, lover, Traffic.INBOUND)
