@@ -84,7 +84,7 @@ def test_settings_exist(name: str) -> None:
 def test_toml_examples_are_accepted(name: str, tmp_path: Path) -> None:
     """Every TOML example is a configuration that milterguard takes."""
     for match in _FENCE.finditer(moved(TEXTS[name], tmp_path)):
-        if match["kind"] == "toml":
+        if match["kind"] == "toml" and "[[case]]" not in match["text"]:
             assert tomllib.loads(match["text"])
             path = tmp_path / "milterguard.toml"
             path.write_text(match["text"])
