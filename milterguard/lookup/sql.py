@@ -9,10 +9,11 @@ message, so that neither costs a second question.
 said anything about the recipient; ConfigError for an address that can never work.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import lru_cache
 from itertools import islice
+from typing import TypeVar
 
 from sqlalchemy import Engine
 
@@ -21,7 +22,7 @@ from milterguard.config.select import RECIPIENT_PLACES, SENDER_PLACES, Select, p
 from milterguard.config.settings import Local
 from milterguard.lookup import sql_schema
 from milterguard.lookup.address import canonical_local_domain, domain_keys, parse, sql_keys
-from milterguard.lookup.backends import Backends
+from milterguard.lookup.backends import Backends, Refused
 from milterguard.lookup.layer import Layer, SenderEntry
 from milterguard.lookup.remembered import Remembered
 from milterguard.lookup.sql_engine import ask, is_askable, make_reader, name_of
@@ -30,6 +31,8 @@ from milterguard.lookup.sql_tables import Tables
 
 _MOST_ROWS = 1000
 """Rows about one recipient that are looked at: a SELECT that forgets to ask about him finds all."""
+T = TypeVar("T")
+_MayAsk = Callable[[str], bool]
 _LOCAL = Layer((), "SQL local_select", is_local=True)
 
 
@@ -94,56 +97,76 @@ class SqlSource:
             engine.dispose()
 
     def _find_recipient(self, asked: _Recipient) -> tuple[Layer, ...]:
-        layers, entries = self._backends.ask(lambda engine: self._ask_about(engine, asked))
+        layers, entries = self._backends.ask(
+            lambda engine: _in_its_letters(lambda may_ask: self._ask_about(engine, asked, may_ask=may_ask))
+        )
         rids = {layer.rid for layer in layers if layer.rid is not None}
         if rids and self._recipient_select is None:
             # As ``entries`` will ask for them.
             self._entries.put(_Senders(tuple(sorted(rids)), (asked.sender,)), entries)
         return layers
 
-    def _ask_about(self, engine: Engine, asked: _Recipient) -> tuple[tuple[Layer, ...], tuple[SenderEntry, ...]]:
-        keys = self._keys(asked.address, is_local=asked.is_local)
+    def _ask_about(
+        self, engine: Engine, asked: _Recipient, *, may_ask: _MayAsk
+    ) -> tuple[tuple[Layer, ...], tuple[SenderEntry, ...]]:
+        keys = self._keys(asked.address, is_local=asked.is_local, may_ask=may_ask)
+        places = self._places(asked.address, keys, may_ask=may_ask)
         entries: tuple[SenderEntry, ...] = ()
         if self._recipient_select is None:
-            of_sender = self._sender_keys((asked.sender,))
-            answer = self._tables.ask(engine, {"k": keys, "r": of_sender})
-            rows, found = sql_schema.rows_of(answer)
+            of_sender = self._sender_keys((asked.sender,), may_ask)
+            rows, found = sql_schema.rows_of(self._tables.ask(engine, {"k": keys, "r": of_sender}))
             entries = _closest_first(found, of_sender)
         else:
-            answer = ask(engine, *self._recipient_select.filled(self._places(asked.address, keys)))
+            answer = ask(engine, *self._recipient_select.filled(places))
             rows = tuple(islice(sql_schema.custom_rows_of(answer), _MOST_ROWS))
-        return self._reader.layers(rows, keys) + self._said_local(engine, asked.address, keys), entries
-
-    def _said_local(self, engine: Engine, address: str, keys: Sequence[str]) -> tuple[Layer, ...]:
-        if self._local_select is None:
-            return ()
-        return (_LOCAL,) if ask(engine, *self._local_select.filled(self._places(address, keys))).rows else ()
+        layers = self._reader.layers(rows, keys)
+        is_local = self._local_select is not None and ask(engine, *self._local_select.filled(places)).rows
+        return (*layers, _LOCAL) if is_local else layers, entries
 
     def _find_entries(self, asked: _Senders) -> tuple[SenderEntry, ...]:
+        return self._backends.ask(
+            lambda engine: _in_its_letters(lambda may_ask: self._ask_about_senders(engine, asked, may_ask=may_ask))
+        )
+
+    def _ask_about_senders(self, engine: Engine, asked: _Senders, *, may_ask: _MayAsk) -> tuple[SenderEntry, ...]:
         assert self._sender_select is not None
-        keys = self._sender_keys(asked.senders)
-        statement = self._sender_select.filled({"k": keys, "r": asked.rids})
-        answer = self._backends.ask(lambda engine: ask(engine, *statement))
+        keys = self._sender_keys(asked.senders, may_ask)
+        answer = ask(engine, *self._sender_select.filled({"k": keys, "r": asked.rids}))
         return _closest_first(sql_schema.custom_entries_of(answer), keys)
 
-    def _keys(self, address: str, *, is_local: bool) -> tuple[str, ...]:
+    def _keys(self, address: str, *, is_local: bool, may_ask: _MayAsk) -> tuple[str, ...]:
         keys = sql_keys(address, delimiter=self._delimiter, is_local=is_local)
-        return tuple(key for key in keys if is_askable(key))
+        return tuple(key for key in keys if may_ask(key))
 
-    def _keys_of_senders(self, senders: tuple[str, ...]) -> tuple[str, ...]:
-        keys = (key for each in senders for key in self._keys(each, is_local=self._is_ours(each)))
+    def _keys_of_senders(self, senders: tuple[str, ...], may_ask: _MayAsk) -> tuple[str, ...]:
+        keys = (key for each in senders for key in self._keys(each, is_local=self._is_ours(each), may_ask=may_ask))
         return tuple(dict.fromkeys(keys))
 
     def _is_ours(self, sender: str) -> bool:
         domain = parse(sender).domain
         return bool(domain) and not self._domains.isdisjoint(domain_keys(domain))
 
-    def _places(self, address: str, keys: Sequence[str]) -> dict[str, object]:
-        """Return what stands for each letter; of an address that no database takes nothing but its keys."""
-        given = address if is_askable(address) else ""
-        parts = parse(given, delimiter=self._delimiter)
-        local = given.rpartition("@")[0] if parts.domain else given
-        return {"k": keys, "a": given, "l": local, "u": parts.user, "e": parts.extension, "d": parts.domain}
+    def _places(self, address: str, keys: Sequence[str], *, may_ask: _MayAsk) -> dict[str, object]:
+        """Return what stands for each letter; nothing for a part that may not be asked for."""
+        parts = parse(address, delimiter=self._delimiter)
+        local = address.rpartition("@")[0] if parts.domain else address
+        of_address = {"a": address, "l": local, "u": parts.user, "e": parts.extension, "d": parts.domain}
+        return {"k": keys, **{place: text if may_ask(text) else "" for place, text in of_address.items()}}
+
+
+def _in_its_letters(question: Callable[[_MayAsk], T]) -> T:
+    """Return the answer; a server that refuses is asked in ASCII: it may have no letters for an address.
+
+    Then it has no such address either, and what it says about the domain is all there is to be said.
+    """
+    try:
+        return question(is_askable)
+    except Refused:
+        return question(_is_ascii)
+
+
+def _is_ascii(text: str) -> bool:
+    return text.isascii() and is_askable(text)
 
 
 def _parsed(text: str, places: str) -> Select | None:

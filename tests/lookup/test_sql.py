@@ -320,9 +320,9 @@ def test_a_select_for_locality_alone(database_url: str) -> None:
     empty = "SELECT 'Y' AS virus_lover FROM domains WHERE name = %a"
     found = [
         judged(database, address, recipient_select=empty, local_select=select).recipient.is_local
-        for address in ("a@example.org", "a@example.com", "a@example.net")
+        for address in ("a@example.org", "a@example.com", "a@example.net", "back\\slash@example.org")
     ]
-    assert found == [True, True, False]
+    assert found == [True, True, False, True]
 
 
 def test_entries_of_equal_priority_are_the_closest_first(database: Database) -> None:

@@ -6,7 +6,7 @@ import pytest
 from milterguard.errors import StoreError
 from milterguard.lookup.sql_engine import make_reader
 from milterguard.lookup.sql_tables import Tables
-from tests.daemons import Postgresql
+from tests.daemons import Mariadb, Postgresql
 from tests.lookup.database import Database, amavis_database
 from tests.lookup.test_backends import Clock
 
@@ -92,3 +92,22 @@ def test_an_address_may_say_that_there_is_a_pooler(postgresql: Postgresql) -> No
         assert connection.connection.driver_connection is not None
         assert connection.connection.driver_connection.prepare_threshold is None
     engine.dispose()
+
+
+@pytest.mark.daemons
+def test_no_address_takes_a_database_from_everybody(mariadb: Mariadb) -> None:
+    """One that an old table has no letters for is asked without them, and a refusal makes no server rest."""
+    database = Database(mariadb.new_database())
+    database.execute(
+        "CREATE TABLE mailbox (address VARCHAR(100)) CHARACTER SET latin1 COLLATE latin1_german1_ci",
+        "INSERT INTO mailbox VALUES ('@example.com')",
+    )
+    with database.source(recipient_select="SELECT 'Y' AS spam_lover FROM mailbox WHERE address IN (%k)") as source:
+        for address in ("😀@example.com", "grüße@example.com", "user@example.com"):
+            (layer,) = source.layers(address, sender="", is_local=True)
+            assert layer.settings == (("spam_lover", True),)
+    with database.source(recipient_select="SELECT 'Y' AS spam_lover FROM nowhere WHERE address IN (%k)") as source:
+        for _ in range(2):
+            with pytest.raises(StoreError, match="nowhere"):
+                source.layers("user@example.com", sender="", is_local=True)
+    assert len(database.statements) == 4 + 4
