@@ -170,3 +170,23 @@ def test_rules_that_hold_for_nobody_or_of_nothing_are_warned_of(milterguard: Pro
         ("banned.default", "warning", "no banned_rules names it: it holds for nobody"),
     ]
     assert "did you mean DEFAULT" in rows[2]["advice"]
+
+
+def test_files_of_lists_are_told_with_what_they_hold(milterguard: Program, tmp_path: Path) -> None:
+    """A set that only a table names is not said to be for nobody; a broken line is an error with exit status 78."""
+    (tmp_path / "domains").write_text("example.com\n.example.net\n")
+    milterguard.configure(
+        {
+            "local": {"domains": [f"file:{tmp_path}/domains"]},
+            "table": [{"setting": "banned_rules", "constant": ["MINE"]}],
+            "banned": {"MINE": [{"extension": "x"}]},
+        }
+    )
+    result = milterguard("check", "--json")
+    rows = {row["subject"]: row["text"] for row in json.loads(result.output)}
+    assert rows[f"{tmp_path}/domains"] == "2 domains"
+    assert "banned.MINE" not in rows
+    (tmp_path / "domains").write_text("example.com\n*\n")
+    result = milterguard("check")
+    assert result.exit_code == 78
+    assert f"{tmp_path}/domains: line 2: expected example.com" in result.stderr

@@ -146,3 +146,25 @@ def test_banks_by_our_socket_and_by_certificate(milterguard: Program) -> None:
     options = ("--certificate", "relay.example.net", "--issuer", "Some CA")
     assert "mail is inbound; bank PARTNER" in milterguard("policy", "show", "user@example.com", *options).output
     assert "bank" not in milterguard("policy", "show", "user@example.com", *options[:2]).output.splitlines()[0]
+
+
+def test_the_line_of_a_table_or_file_is_told(configured: Program) -> None:
+    """With the key that matched."""
+    levels, vips = configured.configuration.with_name("levels"), configured.configuration.with_name("vips")
+    levels.write_text("@example.com 5\n")
+    vips.write_text("user@example.org\n")
+    file = configured.configuration
+    configured.configure(
+        {
+            "table": [{"setting": "spam_kill_level", "file": str(levels)}],
+            "recipient": [{"match": [f"file:{vips}"], "spam_lover": True}],
+        }
+    )
+    assert shown(configured, "a@example.com")["spam_kill_level"] == (
+        "5.0",
+        f"@example.com in {levels}, {file}: [[table]] 1",
+    )
+    assert shown(configured, "user@example.org")["spam_lover"] == (
+        "true",
+        f"user@example.org in {vips}, {file}: [[recipient]] 1",
+    )

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milterguard.config.expression import Expression
+from milterguard.config.expression import Expression, Searching
 from milterguard.core.banned import Action, Inspection, Rule, RuleSet
 from milterguard.core.part import Part
 
@@ -111,3 +111,33 @@ def test_what_is_written_the_same_is_the_same() -> None:
     assert Expression("a+") == Expression("a+")
     assert Expression("a+") != Expression("a*")
     assert {Expression("a+"), Expression("a+")} == {Expression("a+")}
+
+
+@pytest.mark.parametrize(
+    ("pattern", "text", "found"),
+    [
+        ("(.*)-old@", "user-old@example.com", ("user-old@", "user")),
+        ("^(a)|(b)$", "b", ("b", "", "b")),
+        ("x", "a", None),
+        ("(b)$", "ab\n", ("b", "b")),
+        ("(é+)", "aéé", ("éé", "éé")),
+        ("()", "", ("", "")),
+    ],
+)
+def test_groups_are_told(pattern: str, text: str, found: tuple[str, ...] | None) -> None:
+    """What is found as a whole, then each group; one that took no part is empty."""
+    assert Searching(pattern).search(text) == found
+
+
+def test_how_many_groups_there_are_is_known() -> None:
+    """And what is wrong with an expression is told as it is of others."""
+    assert Searching("(a)(?:b)(?P<x>c)").groups == 2
+    with pytest.raises(ValueError, match="look-around"):
+        Searching("(?=a)")
+
+
+@given(st.text())
+def test_groups_of_any_text_are_text(text: str) -> None:
+    """Whatever characters it is made of."""
+    found = Searching("(?s)^(.*)$").search(text)
+    assert found is None or found[0] == found[1]
