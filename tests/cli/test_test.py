@@ -128,7 +128,7 @@ def test_a_message_stands_beside_its_case(milterguard: Program) -> None:
             "case[2].expect.answer: expected one of pass",
         ),
         (
-            '[[case]]\nname = "x"\nrecipients = ["a"]\nexpect = { code = 1 }',
+            '[[case]]\nname = "x"\nrecipients = ["a b"]\nexpect = { code = 1 }',
             "case[1].recipients: expected an array of addresses",
         ),
         (
