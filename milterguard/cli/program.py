@@ -22,6 +22,7 @@ _COMMANDS: Mapping[str, str] = {
     "quarantine": "List, show, release and delete withheld mail.",
     "explain": "Tell the story of one message: who, what, why.",
     "policy": "Show what holds for a recipient, and why.",
+    "replay": "Decide past mail again under other settings.",
     "test": "Run a postmaster's own tests of the policy.",
     "config": "Print a sample or the effective configuration.",
     "db": "Create or upgrade the database.",

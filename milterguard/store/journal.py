@@ -8,10 +8,10 @@ not know how its transaction ended may simply write again.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Table, select
+from sqlalchemy import Connection, Table, func, select
 from sqlalchemy.dialects import mysql, postgresql, sqlite
 from sqlalchemy.sql.dml import Insert
 
@@ -23,6 +23,7 @@ from milterguard.store.rows import ID_LENGTH, PARTITION, addresses_of, evidence_
 from milterguard.store.schema import evidence, maddr, msgrcpt, msgs
 
 _LOOKUP_SIZE = 500
+_CHUNK_DOCUMENTS = 500
 
 
 class Journal:
@@ -67,6 +68,23 @@ class Journal:
         )
         with database("the journal cannot be read"), self._engine.connect() as connection:
             return [_loaded(document) for document in connection.execute(query).scalars()]
+
+    def documents(self, *, since: float = 0.0, until: float | None = None, limit: int | None = None) -> Iterator[str]:
+        """Yield the evidence of messages as JSON, newest first, without holding all of it in memory."""
+        query = select(evidence.c.document).where(evidence.c.time_num >= int(since))
+        if until is not None:
+            query = query.where(evidence.c.time_num < int(until))
+        query = query.order_by(evidence.c.time_num.desc(), evidence.c.mail_id).limit(limit)
+        with database("the journal cannot be read"), self._engine.connect() as connection:
+            yield from connection.execution_options(yield_per=_CHUNK_DOCUMENTS).execute(query).scalars()
+
+    def count(self, *, since: float = 0.0, until: float | None = None) -> int:
+        """Return of how many messages there is evidence."""
+        query = select(func.count()).select_from(evidence).where(evidence.c.time_num >= int(since))
+        if until is not None:
+            query = query.where(evidence.c.time_num < int(until))
+        with database("the journal cannot be read"), self._engine.connect() as connection:
+            return int(connection.execute(query).scalar_one())
 
     def close(self) -> None:
         """Give back the connections."""
