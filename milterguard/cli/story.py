@@ -10,6 +10,7 @@ from typing import Any
 
 from milterguard.cli import show
 from milterguard.cli.part_tree import tell_parts
+from milterguard.core.reasons import in_words
 from milterguard.core.score import score_text
 
 Document = Mapping[str, Any]
@@ -143,8 +144,13 @@ def _tell_findings(document: Document) -> None:
             show.say(
                 f"{each.get('check')} could not say anything; on_failure for this traffic: {each.get('on_failure')}"
             )
+        if each.get("is_on_trial"):
+            show.say(f"{each.get('check')}: rule {each.get('rule')} is on trial and has no effect")
+    unwanted = document.get("unwanted") or []
     for name in document.get("skipped") or []:
-        show.say(f"not checked by {name}: an infection had decided before it answered")
+        nobody = "nobody wanted to know: all bypass it, or their lists know the sender"
+        why = nobody if name in unwanted else "an infection had decided before it answered"
+        show.say(f"not checked by {name}: {why}")
 
 
 def _what(finding: Document) -> str:
@@ -181,8 +187,26 @@ def _tell_recipients(document: Document) -> None:
     ]
     show.table(["Recipient", "Is", "Points", "Levels", "Categories", "Blocked by", "Alone he gets", "Loves"], rows)
     for each in _list(document, "outcomes"):
+        _tell_reasons(each)
+    for each in _list(document, "outcomes"):
         for name, origin in (each.get("policy_origins") or {}).items():
             show.say(f"{each.get('recipient')}: {name} by {origin}")
+
+
+def _tell_reasons(outcome: Document) -> None:
+    """Print which settings decided about a recipient, what his lists say, and what is on trial."""
+    recipient, listed = outcome.get("recipient"), outcome.get("listed") or {}
+    decided_by = _list(outcome, "decided_by")
+    if decided_by:
+        show.say(f"{recipient}: decided by {in_words(decided_by)}")
+    for origin in listed.get("origins") or []:
+        show.say(f"{recipient}: listed: {origin}")
+    if listed.get("listing") == "allowed" and outcome.get("listing") is None:
+        show.say(f"{recipient}: the sender is allowed, but neither SPF nor DKIM proves him (allow_only_authenticated)")
+    tried = outcome.get("tried")
+    if tried:
+        destiny = _DESTINIES.get(str(tried.get("destiny")), "?")
+        show.say(f"{recipient}: on trial: would have been {destiny} as {tried.get('category')}")
 
 
 def _alarming(categories: list[str]) -> list[str]:
@@ -201,10 +225,18 @@ def _tell_effects(document: Document) -> None:
         ("decided by", str(document.get("category") or "")),
         ("quarantine", str(document.get("quarantine") or "")),
         ("kept for", _addresses(document.get("kept_for") or [])),
+        ("moved", ", ".join(f"<{before}> to <{after}>" for before, after in document.get("moved") or [])),
+        ("blind copies", _addresses(document.get("bcc") or [])),
+        ("observed", _observed(document)),
         ("actions", ", ".join(document.get("actions") or [])),
         *(("edit", str(edit)) for edit in document.get("edits") or []),
     ]
     show.pairs(rows, indent="  ")
+
+
+def _observed(document: Document) -> str:
+    decided = document.get("observed")
+    return f"only watched: it would have been {_DESTINIES.get(str(decided), '?')}" if decided else ""
 
 
 def headed(heading: str = "") -> None:

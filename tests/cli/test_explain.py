@@ -9,8 +9,9 @@ import pytest
 
 from milterguard.cli.story import tell, verdict_words
 from milterguard.core.decide import decide
-from milterguard.core.destiny import Mixed
+from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Finding
+from milterguard.core.listed import Listed, Listing
 from milterguard.core.policy import Policy
 from milterguard.core.report import Record
 from milterguard.core.verdict import Judged, Verdict
@@ -117,3 +118,31 @@ def test_a_document_that_lacks_everything_is_told(capsys: pytest.CaptureFixture[
 def test_a_released_message_is_told_as_such() -> None:
     """It passed because an operator wanted it."""
     assert "released from the quarantine" in verdict_words({"action": "pass", "released": MAIL_ID})
+
+
+def test_the_settings_that_decided_are_named(milterguard: Program) -> None:
+    """With whose word they are, what the lists say, what is on trial, and why a check was not asked."""
+    entry = "@example.com, milterguard.toml: [[recipient]] 2"
+    strict = judged("strict@example.com", policy=Policy(spam_kill_level=5.0))
+    strict = replace(strict, origins=(("spam_kill_level", entry),))
+    denying = replace(judged("denying@example.com"), listed=Listed(Listing.DENIED, origins=("@b.example in wblist",)))
+    unproved = replace(
+        judged("proof@example.com", policy=Policy(allow_only_authenticated=True, virus_lover=True)),
+        listed=Listed(Listing.ALLOWED, origins=("@c.example in allow_senders",)),
+        trial=Policy(spam_kill_level=1.0),
+    )
+    written = record([points(6.0)], strict, denying, unproved, skipped=("clamd",))
+    written = replace(written, verdict=replace(written.verdict, unwanted=("clamd",)))
+    story = explained(milterguard, written)
+    assert f"strict@example.com: decided by spam_kill_level 5 ({entry}) and spam_destiny reject (default)" in story
+    assert "denying@example.com: decided by sender denied (@b.example in wblist) and spam_destiny reject" in story
+    assert "proof@example.com: the sender is allowed, but neither SPF nor DKIM proves him" in story
+    assert "proof@example.com: on trial: would have been refused as spam" in story
+    assert "not checked by clamd: nobody wanted to know" in story
+
+
+def test_what_was_only_watched_is_told(milterguard: Program) -> None:
+    """The message passed, and what it would have been stands there."""
+    written = record([VIRUS])
+    written = replace(written, verdict=replace(written.verdict, is_observed=True), answer=Destiny.PASS, reply="")
+    assert "only watched: it would have been refused" in explained(milterguard, written)
