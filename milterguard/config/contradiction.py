@@ -139,14 +139,16 @@ class _Checker:
         except Mismatch as mismatch:
             self._fail("policy.banned_rules", expected=mismatch.expected, got=mismatch.got)
         for key, value in self._settings.on_trial:
-            _check_sets_of(sets, key, value, file=self._origins[f"policy.{key} (shadow)"], name="policy")
+            _check_sets_of(sets, key, value, file=self._origins[f"policy.{key} (shadow)"], name=f"policy.{key}")
         for bank in self._settings.banks:
             for key, value in bank.settings:
-                _check_sets_of(sets, key, value, file=bank.origin.partition(": [bank.")[0], name=f"bank.{bank.name}")
+                _check_sets_of(
+                    sets, key, value, file=bank.origin.partition(": [bank.")[0], name=f"bank.{bank.name}.{key}"
+                )
         for rule in self._settings.recipients:
             file, number = _place(rule)
             for key, value in rule.settings:
-                _check_sets_of(sets, key, value, file=file, name=f"recipient[{number}]")
+                _check_sets_of(sets, key, value, file=file, name=f"recipient[{number}].{key}")
         for table in self._settings.tables:
             file, _, number = table.origin.rpartition(": [[table]] ")
             for _, value in table.rows:
@@ -246,7 +248,7 @@ def _check_sets_of(sets: Iterable[RuleSet], key: str, value: object, *, file: st
     try:
         known_sets(sets, names)
     except Mismatch as mismatch:
-        raise ConfigError(file, f"{name}.{key}", expected=mismatch.expected, got=mismatch.got) from None
+        raise ConfigError(file, name, expected=mismatch.expected, got=mismatch.got) from None
 
 
 def _place(rule: RecipientRule) -> tuple[str, str]:

@@ -87,9 +87,10 @@ def complaints(fields: Sequence[Field], wanted: Collection[str], *, utf8: bool =
 
 
 def _about_fields(fields: Sequence[Field], wanted: Collection[str], *, utf8: bool) -> Iterator[Complaint]:
-    section = b"".join([b"%b:%b\n" % (field.name, field.value) for field in fields])
+    # Line by line, for a CR at the end of a value is none of its line end.
+    section = b"".join([b"%b:%b\n" % (field.name, field.value.replace(b"\r\n", b"\n")) for field in fields])
     # A name of blanks would look like the fold of the field before it.
-    if all(_NAME.match(field.name) for field in fields) and _IN_ORDER.match(section.replace(b"\r\n", b"\n")):
+    if all(_NAME.match(field.name) for field in fields) and _IN_ORDER.match(section):
         return
     for field in fields:
         complaint = _about_field(field, wanted, utf8=utf8)

@@ -48,12 +48,12 @@ GIVEN: Mapping[str, tuple[str, str, object]] = {
     "amavisAddrExtensionSpam": ("spam", "addr_extension", ((Category.SPAM, "spam"),)),
     "amavisAddrExtensionBanned": ("banned", "addr_extension", ((Category.BANNED, "banned"),)),
     "amavisAddrExtensionBadHeader": ("badh", "addr_extension", ((Category.BAD_HEADER, "badh"),)),
-    "amavisVirusQuarantineTo": ("v", "quarantine_to", ((Category.VIRUS, "v"),)),
-    "amavisSpamQuarantineTo": ("s", "quarantine_to", ((Category.SPAM, "s"),)),
-    "amavisBannedQuarantineTo": ("b", "quarantine_to", ((Category.BANNED, "b"),)),
-    "amavisUncheckedQuarantineTo": ("u", "quarantine_to", ((Category.UNCHECKED, "u"),)),
-    "amavisBadHeaderQuarantineTo": ("h", "quarantine_to", ((Category.BAD_HEADER, "h"),)),
-    "amavisCleanQuarantineTo": ("c", "quarantine_to", ((Category.CLEAN, "c"),)),
+    "amavisVirusQuarantineTo": ("vv", "quarantine_to", ((Category.VIRUS, "vv"),)),
+    "amavisSpamQuarantineTo": ("ss", "quarantine_to", ((Category.SPAM, "ss"),)),
+    "amavisBannedQuarantineTo": ("bb", "quarantine_to", ((Category.BANNED, "bb"),)),
+    "amavisUncheckedQuarantineTo": ("uu", "quarantine_to", ((Category.UNCHECKED, "uu"),)),
+    "amavisBadHeaderQuarantineTo": ("hh", "quarantine_to", ((Category.BAD_HEADER, "hh"),)),
+    "amavisCleanQuarantineTo": ("cc", "quarantine_to", ((Category.CLEAN, "cc"),)),
     "amavisWhitelistSender": ("friend@example.net", "allow_senders", ("friend@example.net",)),
     "amavisBlacklistSender": (".example.org", "deny_senders", ("@.example.org",)),
 }
@@ -126,10 +126,10 @@ def test_an_entry_of_everybody_that_says_nothing_is_none() -> None:
 
 def test_tables_by_category_are_put_together() -> None:
     """Extensions and folders of several attributes are one table each."""
-    (layer,) = layers(entry(amavisAddrExtensionSpam="s", amavisAddrExtensionVirus="v", amavisVirusQuarantineTo="q"))
+    (layer,) = layers(entry(amavisAddrExtensionSpam="s", amavisAddrExtensionVirus="v", amavisVirusQuarantineTo="qq"))
     settings = dict(layer.settings)
     assert settings["addr_extension"] == ((Category.VIRUS, "v"), (Category.SPAM, "s"))
-    assert settings["quarantine_to"] == ((Category.VIRUS, "q"),)
+    assert settings["quarantine_to"] == ((Category.VIRUS, "qq"),)
 
 
 def test_lists_have_several_values() -> None:
