@@ -35,7 +35,9 @@ def policy_command() -> None:
 @common_options
 @json_option
 @click.option("--client", default=DEFAULT_CLIENT, show_default=True, metavar="IP", help="Address of the SMTP client.")
-@click.option("--login", default="", metavar="NAME", help="SASL login name: the client is authenticated.")
+@click.option(
+    "--login", "--auth", "login", default="", metavar="NAME", help="SASL login name: the client is authenticated."
+)
 @click.option("--from", "sender", default="", metavar="ADDR", help="Envelope sender.  [default: the null sender]")
 @click.option("--helo", default="client.invalid", show_default=True, metavar="NAME", help="What the client said.")
 @click.option("--daemon", default="", metavar="NAME", help="Name of the MTA's listener (daemon_name).")

@@ -56,6 +56,7 @@ def test_what_is_at_its_default_can_be_left_out(configured: Program) -> None:
         ((), "inbound"),
         (("--client", "127.0.0.1"), "originating"),
         (("--login", "user"), "originating"),
+        (("--auth", "user"), "originating"),
         (("--sendmail",), "local; bank NON_SMTPD"),
     ],
 )
