@@ -184,7 +184,7 @@ def test_groups_are_put_into_tables_by_category() -> None:
     assert judged.policy.spam_subject_tag == Policy().spam_subject_tag
     assert judged.trial is not None
     assert judged.trial.spam_subject_tag == "a "
-    assert dict(judged.origins)["spam_subject_tag"] == "/^(.*)-old@/, f: [[table]] 2 (shadow)"
+    assert dict(judged.origins)["spam_subject_tag (shadow)"] == "/^(.*)-old@/, f: [[table]] 2"
 
 
 def test_values_may_be_on_trial() -> None:
