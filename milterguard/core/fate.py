@@ -6,7 +6,6 @@ A destiny is what one recipient would get alone; a fate is what he gets.
 *Errors:* none.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -62,10 +61,3 @@ def standings(decision: Decision) -> tuple[Standing, ...]:
         )
         for outcome in decision.outcomes
     )
-
-
-def answer_of(fates: Iterable[Fate]) -> str:
-    """Return the one answer that these fates come to: ``pass``; of several transactions ``pass+reject``."""
-    answers = {Fate.PASS if fate is Fate.REMOVED else fate for fate in fates}
-    told = answers - {Fate.REFUSED_AT_RCPT} or answers
-    return "+".join(sorted(told))
