@@ -255,7 +255,8 @@ def _wants_copy(outcome: Outcome, answer: Destiny, removed: frozenset[str]) -> b
     if answer is Destiny.TEMPFAIL:
         return False
     if answer is Destiny.DISCARD or outcome.address in removed:
-        return category not in policy.discard_without_copy
+        # What blocks this recipient himself may be thrown away; one who only shares the others' fate always keeps his.
+        return outcome.blocking not in policy.discard_without_copy
     # From here on the copy is not the only one: the client has the message, or the recipient.
     folder = said_of(policy.quarantine_to, (category,))
     if folder == "" or _is_cut_off(outcome, category):
