@@ -31,6 +31,8 @@ from milterguard.job import class_of, mixed_of, over_limits_of
 from milterguard.unpack.opened import Opened
 
 _OURS = "milterguard"
+_CUT = ("limit", "over limits")
+"""What we say of a message of which we have not kept everything."""
 
 
 class Why(StrEnum):
@@ -38,7 +40,7 @@ class Why(StrEnum):
 
     OLD = "written before there was enough evidence, or damaged"
     RELEASED = "released from the quarantine"
-    NO_VERDICT = "answered before there was a verdict"
+    NO_VERDICT = "answered before there was a verdict, or not by it: no copy could be kept, or the like"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,15 +80,15 @@ class Replay:
             mail_id, sender = str(document["mail_id"]), str(document["sender"])
         except (ValueError, KeyError, TypeError):
             return Replayed("", "", why_not=Why.OLD)
-        why_not = _why_not(document)
-        if why_not is not None:
-            return Replayed(mail_id, sender, why_not=why_not)
         try:
+            why_not = _why_not(document)
+            if why_not is not None:
+                return Replayed(mail_id, sender, why_not=why_not)
             memory = recalled(document)
             before = {standing.recipient: standing for standing in _stored(document)}
-        except (Forgotten, KeyError, TypeError, ValueError):
+            is_partial = self._is_partial(document, memory)
+        except (Forgotten, KeyError, TypeError, ValueError, AttributeError):
             return Replayed(mail_id, sender, why_not=Why.OLD)
-        is_partial = memory.tree is None or bool(document.get("skipped") or document.get("unwanted"))
         changes = tuple(
             Change(after.recipient, before[after.recipient], after)
             for after in self._standings(memory)
@@ -96,6 +98,11 @@ class Replay:
 
     def close(self) -> None:
         self._policies.close()
+
+    def _is_partial(self, document: Mapping[str, Any], memory: Memory) -> bool:
+        """Whether something that these settings ask for is not in the evidence."""
+        is_without_parts = self._banned is not None and memory.tree is None
+        return is_without_parts or document["authors"] is None or bool(document["skipped"] or document["unwanted"])
 
     def _standings(self, memory: Memory) -> Iterator[Standing]:
         traffic = self._policies.traffic(memory.client, memory.sender)
@@ -145,8 +152,11 @@ def _why_not(document: Mapping[str, Any]) -> Why | None:
     if not isinstance(findings, list) or not document.get("outcomes"):
         return Why.OLD
     ours = [each for each in findings if each.get("check") == _OURS]
-    is_cut = any(each.get("category") == Category.FAILED.word or each.get("minor") == "limit" for each in ours)
-    return Why.NO_VERDICT if is_cut else None
+    is_cut = any(each.get("category") == Category.FAILED.word or each.get("minor") in _CUT for each in ours)
+    # What was answered is what somebody was to get, unless something else came between.
+    answer = document["observed"] or document["action"]
+    is_other = answer not in {each.get("destiny") for each in document["outcomes"]}
+    return Why.NO_VERDICT if is_cut or is_other else None
 
 
 def _stored(document: Mapping[str, Any]) -> Iterator[Standing]:

@@ -47,7 +47,6 @@ def document(
     under: Settings | None = None,
     to: Sequence[str] = TO,
     tree: tuple[Part, ...] = EXE[:1],
-    **of_record: Any,
 ) -> dict[str, Any]:
     """Return what is written down of a message that came under these settings."""
     held = under or settings()
@@ -58,7 +57,8 @@ def document(
     found = (*findings, *banned, *over_limits_of(judged, 350))
     decision = decide(found, judged, mixed=mixed_of(judged, Traffic.INBOUND))
     envelope = Envelope("s@sender.example", tuple(each.recipient for each in judged), client)
-    made = replace(record(), envelope=envelope, verdict=Verdict(decision, found, tree=tree), **of_record)
+    verdict = Verdict(decision, found, tree=tree)
+    made = replace(record(), envelope=envelope, verdict=verdict, answer=decision.answer)
     written: dict[str, Any] = json.loads(json.dumps(evidence(made)))
     return written
 
@@ -162,6 +162,13 @@ def test_refusals_at_rcpt_and_transactions_of_their_own() -> None:
         ({"outcomes": []}, Why.OLD),
         ({"findings": None}, Why.OLD),
         ({"kept_for": None}, Why.OLD),
+        ({"findings": [7]}, Why.OLD),
+        ({"outcomes": [7]}, Why.OLD),
+        ({"sender": None}, Why.OLD),
+        ({"client_address": None}, Why.OLD),
+        ({"authors": [7]}, Why.OLD),
+        ({"parts": [7]}, Why.OLD),
+        ({"action": "tempfail"}, Why.NO_VERDICT),
         ({"findings": [{"check": "milterguard", "category": "failed", "minor": "error"}]}, Why.NO_VERDICT),
         ({"findings": [{"check": "milterguard", "category": "oversized", "minor": "limit"}]}, Why.NO_VERDICT),
     ],
@@ -169,6 +176,18 @@ def test_refusals_at_rcpt_and_transactions_of_their_own() -> None:
 def test_what_cannot_be_decided_again_is_told(change: dict[str, Any], why: Why) -> None:
     """And why."""
     assert again(document() | change, settings()).why_not is why
+
+
+def test_too_many_authors_to_be_written_down_are_told() -> None:
+    """Lists about them could not be asked."""
+    assert again(document() | {"authors": None}, settings()).is_partial
+
+
+def test_without_rules_about_names_no_parts_are_needed() -> None:
+    """A site that does not look into messages has complete evidence all the same."""
+    off = settings(checks=replace(Checks(), banned=replace(Checks().banned, enabled=False)))
+    assert again(document(under=settings()) | {"parts": []}, off) == again(document(), off)
+    assert not again(document() | {"parts": []}, off).is_partial
 
 
 @pytest.mark.parametrize("text", ["", "{", "7", "[]", "{}"])

@@ -36,7 +36,7 @@ def explain_command(mail_id: str, as_json: bool) -> None:
     from milterguard.cli.story import tell
     from milterguard.store.journal import Journal
 
-    journal = Journal(settings.store.url)
+    journal = Journal(settings.store.url, is_read_only=True)
     try:
         document = journal.evidence(named_id(mail_id))
     except NotFoundError as error:

@@ -53,7 +53,9 @@ def replay_command(
     The journal is that of --config; the settings to be tried are those of --settings. What the checks
     had found is taken from the evidence of each message. Asked anew are lookups, banks, lists of senders,
     refusals at RCPT, rules about names and types, levels, destinies, and what the failure of a check means.
-    A check that was not asked then says nothing now: such messages are counted.
+    A check that was skipped then says nothing now: such messages are counted as decided in part. One that was
+    switched off then and is on in the new settings says nothing either, and nor are recipients known who were
+    refused at RCPT: neither is counted.
 
     \b
     Exit status: 0 nothing would change, 1 something would, 78 the settings cannot be used.
@@ -76,7 +78,7 @@ def replay_command(
     from milterguard.store.journal import Journal
 
     begin = time.time() - _WEEK_SECONDS if since is None else since
-    journal = Journal(url)
+    journal = Journal(url, is_read_only=True)
     try:
         count = journal.count(since=begin, until=until)
         progress = Progress("decided again", min(count, limit or count))

@@ -23,8 +23,6 @@ class Fate(StrEnum):
     """Others get the message; his copy is kept."""
     REFUSED_AT_RCPT = "refused_at_rcpt"
     """Told so before the message came."""
-    SPLIT = "split"
-    """Told at RCPT to come in a transaction of its own (``mixed_recipients``)."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,7 @@
 *Source:* ours. *Errors:* Forgotten, for a document that does not hold what deciding needs.
 """
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,22 +44,32 @@ def recalled(document: Mapping[str, Any]) -> Memory:
     try:
         return Memory(
             client=_client(document),
-            sender=document["sender"],
-            parameters=tuple(document["parameters"]),
-            recipients=tuple((each["recipient"], tuple(each["parameters"])) for each in document["outcomes"]),
-            authors=tuple(document["authors"] or ()),
+            sender=_text(document["sender"]),
+            parameters=_texts(document["parameters"]),
+            recipients=tuple((_text(each["recipient"]), _texts(each["parameters"])) for each in document["outcomes"]),
+            authors=_texts(document["authors"] or ()),
             findings=tuple(_finding(each) for each in document["findings"]),
             tree=_tree(document),
             size=document["size_bytes"],
         )
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise Forgotten(f"damaged: {type(error).__name__}") from error
+
+
+def _text(said: object) -> str:
+    if not isinstance(said, str):
+        raise TypeError
+    return said
+
+
+def _texts(said: Iterable[object]) -> tuple[str, ...]:
+    return tuple(map(_text, said))
 
 
 def _client(document: Mapping[str, Any]) -> Client:
     said = {name: document[name] for name in _CLIENT}
     address, port, name = (document[f"client_{key}"] for key in ("address", "port", "name"))
-    return Client(address=address, port=port, name=name, **said)
+    return Client(address=_text(address), port=port, name=name, **said)
 
 
 def _finding(said: Mapping[str, Any]) -> Finding:

@@ -34,8 +34,11 @@ _NO_TABLE = re.compile(r"no such table|no such column|doesn't exist|does not exi
 _UPGRADE = "the database has no tables, or old ones: run milterguard db upgrade"
 
 
-def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
-    """Return an engine that waits shortly for locks and connections. Raises ConfigError."""
+def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS, is_read_only: bool = False) -> Engine:
+    """Return an engine that waits shortly for locks and connections. Raises ConfigError.
+
+    A read-only one leaves a SQLite file as it is, so whoever may read it may use it.
+    """
     try:
         parsed = make_url(url)
         is_sqlite = parsed.get_backend_name() == "sqlite"
@@ -49,7 +52,7 @@ def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS) -> Engine:
     except (ArgumentError, ValueError, TypeError) as error:
         raise _bad_url("an SQLAlchemy URL such as sqlite:////var/lib/milterguard/milterguard.db") from error
     if is_sqlite:
-        event.listen(engine, "connect", _set_up_sqlite)
+        event.listen(engine, "connect", _forbid_writing if is_read_only else _set_up_sqlite)
     return engine
 
 
@@ -71,6 +74,10 @@ def _set_up_sqlite(connection: Any, _: object) -> None:
     except Exception:
         connection.close()  # the pool does not know it yet
         raise
+
+
+def _forbid_writing(connection: Any, _: object) -> None:
+    connection.execute("PRAGMA query_only=ON").close()
 
 
 @contextmanager

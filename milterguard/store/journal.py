@@ -29,12 +29,12 @@ _CHUNK_DOCUMENTS = 500
 class Journal:
     """The records of answered messages. Make it in the process that uses it, after fork."""
 
-    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS) -> None:
+    def __init__(self, url: str, *, busy_seconds: float = BUSY_SECONDS, is_read_only: bool = False) -> None:
         """Raises ConfigError for an address that can never work; connects with the first use.
 
         ``busy_seconds`` is how long SQLite waits for somebody else's lock.
         """
-        self._engine = make_engine(url, busy_seconds=busy_seconds)
+        self._engine = make_engine(url, busy_seconds=busy_seconds, is_read_only=is_read_only)
 
     def write(self, records: Sequence[Record]) -> None:
         """Write records in one transaction: all of them, or none and StoreError."""
