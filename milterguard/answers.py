@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import replace
 
-from milterguard.config.settings import OnFailure
+from milterguard.config.on_failure import OnFailure
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable

@@ -16,17 +16,19 @@ from pathlib import Path
 
 from sqlalchemy import make_url
 
+from milterguard.checks.authentication import AuthenticationCheck
 from milterguard.checks.bad_header import BadHeaderCheck
 from milterguard.checks.banned import BannedCheck
 from milterguard.checks.clamd import ClamdCheck
 from milterguard.checks.parts import PartsCheck
 from milterguard.checks.spamd import SpamdCheck
-from milterguard.config.settings import Checks, Headers, Observe, ScanParts, Settings
+from milterguard.config.settings import Headers, Observe, ScanParts, Settings
 from milterguard.config.socket import SocketSpec
 from milterguard.core.finding import Finding
 from milterguard.core.marks import Style
 from milterguard.core.message import Message
 from milterguard.core.verdict import Decision
+from milterguard.dns import Resolver
 from milterguard.doors import Gate, Recorder
 from milterguard.doors import Keeper as AnyKeeper
 from milterguard.effects.journal import JournalWriter
@@ -56,14 +58,17 @@ _MORE_THREADS = 8
 _JOURNAL_CLOSE_SECONDS = 5.0
 
 
-def _clamd(checks: Checks) -> Checked | None:
+def _clamd(settings: Settings) -> Checked | None:
+    checks = settings.checks
     looks_inside = checks.parts.enabled or checks.banned.enabled
     clamd = checks.clamd
     return Checked(ClamdCheck(clamd), clamd.on_failure, looks_inside) if clamd.enabled else None
 
 
-def _spamd(checks: Checks) -> Checked | None:
-    return Checked(SpamdCheck(checks.spamd), checks.spamd.on_failure) if checks.spamd.enabled else None
+def _spamd(settings: Settings) -> Checked | None:
+    spamd = settings.checks.spamd
+    name = settings.headers.authserv_id or settings.headers.hostname
+    return Checked(SpamdCheck(spamd, authserv_id=name), spamd.on_failure) if spamd.enabled else None
 
 
 def _parts(settings: Settings) -> CheckedParts | None:
@@ -81,7 +86,16 @@ def _bad_header(settings: Settings) -> CheckedParts | None:
     return CheckedParts(BadHeaderCheck(bad_header), bad_header.on_failure) if bad_header.enabled else None
 
 
-CHECKS: tuple[Callable[[Checks], Checked | None], ...] = (_clamd, _spamd)
+def _authentication(settings: Settings) -> Checked | None:
+    """Return the check of who sent a message; its name servers are asked by nobody else."""
+    section = settings.checks.authentication
+    if not section.enabled:
+        return None
+    check = AuthenticationCheck(section, Resolver(settings.dns))
+    return Checked(check, section.on_failure, is_proving=True)
+
+
+CHECKS: tuple[Callable[[Settings], Checked | None], ...] = (_authentication, _clamd, _spamd)
 PART_CHECKS: tuple[Callable[[Settings], CheckedParts | None], ...] = (_parts, _banned, _bad_header)
 """Every check, in the order of their findings; those that look at parts come after the others."""
 
@@ -139,7 +153,7 @@ def _wired(
     closing: Sequence[Callable[[], None]] = (),
     is_warm: bool = False,
 ) -> Guard:
-    checks = [checked for make in CHECKS if (checked := make(settings.checks)) is not None]
+    checks = [checked for make in CHECKS if (checked := make(settings)) is not None]
     threads = settings.server.max_messages * (len(checks) + 1) + _MORE_THREADS
     policies = build_policies(settings)
     return Guard(
@@ -201,6 +215,8 @@ def _style(headers: Headers) -> Style:
     return Style(
         virus_scanned=headers.virus_scanned,
         hostname=headers.hostname,
+        authserv_id=headers.authserv_id,
+        has_received_spf=headers.received_spf,
         alert_name=headers.alert_name,
         level_char=headers.spam_level_char,
     )

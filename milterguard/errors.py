@@ -8,9 +8,12 @@
     │   └── CheckUnavailable   nobody answered at the door
     ├── StoreError         quarantine or database could not do what was asked
     │   └── NotFoundError      there is nothing under that id
+    ├── DnsError           a question to the DNS has no answer for now: the name may exist, or not
+    ├── SignError          nothing could be signed: no key, or the key process is away
     └── ContentError       the octets of a message cannot be read (any more)
 
-A CheckError becomes a FAILED finding, a StoreError of the quarantine and a ContentError become 451.
+A CheckError becomes a FAILED finding, a StoreError of the quarantine and a ContentError become 451, a DnsError
+the result *temperror*. A message that could not be signed goes out without a signature.
 """
 
 
@@ -55,6 +58,14 @@ class StoreError(MilterguardError):
 
 class NotFoundError(StoreError):
     """There is nothing stored under that id."""
+
+
+class DnsError(MilterguardError):
+    """The DNS gave no answer for now: timeout, SERVFAIL, REFUSED, a broken packet, the budget used up."""
+
+
+class SignError(MilterguardError):
+    """Nothing could be signed: a key that cannot be read, a key process that is away or refuses."""
 
 
 class ContentError(MilterguardError):

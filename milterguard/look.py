@@ -17,7 +17,7 @@ from functools import partial
 
 from milterguard.answers import Findings, answer, failed
 from milterguard.checks.base import Budget, Opener, Opening, PartCheck
-from milterguard.config.settings import OnFailure
+from milterguard.config.on_failure import OnFailure
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message
 from milterguard.core.part import Tree
@@ -61,10 +61,11 @@ class Case:
 
 
 class TakenApart:
-    """The parts of one message, for whoever waits for them. Implements ``checks.base.Inside``."""
+    """The parts of a message and proofs of who sent it, for whoever waits. Implements ``checks.base.Inside``."""
 
     def __init__(self) -> None:
         self._future: Future[Opened] = Future()
+        self._proofs: Future[Findings] = Future()
 
     def tell(self, opened: Opened) -> None:
         with suppress(InvalidStateError):  # nobody waits any more
@@ -77,6 +78,18 @@ class TakenApart:
     def give_up(self) -> None:
         """Make whoever waits fail at once."""
         self.fail(CheckError(LOOK, "cancelled"))
+        self.prove(())
+
+    def prove(self, findings: Findings) -> None:
+        """Tell what was found out about who sent the message."""
+        with suppress(InvalidStateError):
+            self._proofs.set_result(findings)
+
+    def proofs(self, budget: Budget) -> Findings:
+        try:
+            return self._proofs.result(timeout=budget.remaining())
+        except TimeoutError:
+            return ()
 
     def opened(self, budget: Budget) -> Opened:
         try:

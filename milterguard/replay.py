@@ -16,7 +16,8 @@ from typing import Any
 
 from milterguard.build import build_policies
 from milterguard.checks.banned import BannedCheck
-from milterguard.config.settings import OnFailure, Settings
+from milterguard.config.on_failure import OnFailure
+from milterguard.config.settings import Settings
 from milterguard.core.admit import refused_at_rcpt
 from milterguard.core.decide import decide
 from milterguard.core.destiny import Mixed
@@ -134,6 +135,9 @@ class Replay:
             return finding.size is None
         if finding.check == "banned" and finding.category is Category.BANNED:
             return self._banned is not None and memory.tree is None
+        if finding.result:
+            proving = self._settings.checks.authentication
+            return proving.enabled and bool(getattr(proving, finding.check, True))
         check = getattr(self._settings.checks, finding.check, None)
         return check is None or bool(check.enabled)
 

@@ -13,7 +13,7 @@ from functools import partial
 
 from milterguard.answers import Answers, Findings, answer, collected, failed
 from milterguard.checks.base import Budget, Check
-from milterguard.config.settings import OnFailure
+from milterguard.config.on_failure import OnFailure
 from milterguard.core.message import Message
 from milterguard.core.part import Tree
 from milterguard.core.verdict import Judged
@@ -30,6 +30,8 @@ class Checked:
     on_failure: OnFailure
     looks_inside: bool = False
     """Whether it asks for the message's parts."""
+    is_proving: bool = False
+    """Whether it finds out who sent the message; others may wait for that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,7 @@ class Scan:
         asked = [
             start(each.check.name, each.on_failure, partial(each.check.run, message, budget, inside)) for each in wanted
         ]
+        self._let_prove(wanted, asked, inside)
         looking = None
         if self._look is not None and (parts or any(each.looks_inside for each in wanted)):
             looking = Looking(self._look, parts, Case(message, tuple(judged), budget, inside))
@@ -115,6 +118,14 @@ class Scan:
             inside.tell(Opened())
         unwanted = known - {each.check.name for each in wanted} - {each.check.name for each in parts}
         return Running(message, budget, inside, tuple(asked), looking, tuple(sorted(unwanted)))
+
+    def _let_prove(self, wanted: Sequence[Checked], asked: Sequence[Asked], inside: TakenApart) -> None:
+        """Have those who wait for it told who sent the message, as soon as it is known."""
+        proving = [one.future for each, one in zip(wanted, asked, strict=True) if each.is_proving]
+        if not proving:
+            inside.prove(())
+        for future in proving:
+            future.add_done_callback(lambda done: inside.prove(() if done.cancelled() else done.result()))
 
     def finish(self, running: Running, is_settled: Callable[[Findings], bool]) -> Scanned:
         """Wait for the checks and return their findings in the order of the checks.

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from milterguard.config.settings import OnFailure
+from milterguard.config.on_failure import OnFailure
 from milterguard.core import token
 from milterguard.core.custom import Action, FieldRule
 from milterguard.core.destiny import Destiny, Mixed

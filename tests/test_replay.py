@@ -12,7 +12,8 @@ from hypothesis import strategies as st
 
 from milterguard.checks.banned import BannedCheck
 from milterguard.config.banned_rules import shipped
-from milterguard.config.settings import Checks, Local, OnFailure, RecipientRule, Settings, Spamd
+from milterguard.config.on_failure import OnFailure
+from milterguard.config.settings import Checks, Local, RecipientRule, Settings, Spamd
 from milterguard.core.banned import Rule, RuleSet
 from milterguard.core.decide import decide
 from milterguard.core.destiny import Destiny, Mixed

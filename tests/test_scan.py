@@ -13,7 +13,7 @@ import pytest
 
 from milterguard.answers import Findings
 from milterguard.checks.base import Budget, Inside
-from milterguard.config.settings import OnFailure
+from milterguard.config.on_failure import OnFailure
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message

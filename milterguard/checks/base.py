@@ -66,13 +66,17 @@ class Budget:
 
 
 class Inside(Protocol):
-    """The message taken apart, by and by."""
+    """The message taken apart, by and by, and what others have found out meanwhile."""
 
     def opened(self, budget: Budget) -> Opened:
         """Return its parts, waiting until the content has arrived and was looked into.
 
         Raises CheckError when that failed, CheckTimeout when the budget is over.
         """
+        ...
+
+    def proofs(self, budget: Budget) -> tuple[Finding, ...]:
+        """Return what is known of who sent the message, waiting for it; nothing when nobody looks, or in time."""
         ...
 
 
@@ -82,6 +86,10 @@ class NothingInside:
     def opened(self, budget: Budget) -> Opened:
         del budget
         return Opened()
+
+    def proofs(self, budget: Budget) -> tuple[Finding, ...]:
+        del budget
+        return ()
 
 
 class Check(Protocol):

@@ -16,7 +16,7 @@ import re
 import ssl
 import time
 from concurrent.futures import CancelledError
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from aiospamc.client import Client
 from aiospamc.exceptions import AIOSpamcConnectionFailed, ClientException, TimeoutException
@@ -29,6 +29,8 @@ from milterguard.checks.spamd_client import LoopThread, client
 from milterguard.checks.spamd_report import is_points, parse_report
 from milterguard.config.settings import Spamd
 from milterguard.config.socket import SocketKind, SocketSpec
+from milterguard.core.authres import NAME as AUTHRES
+from milterguard.core.authres import claims, field_value
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message, blocks
 from milterguard.core.text import ascii_printable, printable
@@ -57,8 +59,9 @@ class SpamdCheck:
 
     name = NAME
 
-    def __init__(self, settings: Spamd) -> None:
-        """Raises ConfigError for sockets, a user or certificates that cannot be used."""
+    def __init__(self, settings: Spamd, *, authserv_id: str = "") -> None:
+        """``authserv_id`` empty: the MTA's name. Raises ConfigError for sockets, a user or certificates."""
+        self._authserv_id = authserv_id
         if settings.user and not _USER.fullmatch(settings.user):
             raise ConfigError(
                 "settings", "checks.spamd.user", expected="printable ASCII without blanks", got=repr(settings.user)
@@ -70,9 +73,9 @@ class SpamdCheck:
 
     def run(self, message: Message, budget: Budget, inside: Inside) -> tuple[Finding, ...]:
         """Return one CLEAN finding with score and tests. Raises CheckError."""
-        del inside  # spamd reads MIME by itself
         began = time.monotonic()
-        sample = _sampled(message, budget, self._settings.max_scan_bytes)
+        proofs = _proofs_field(self._authserv_id or message.envelope.mta or "localhost", inside.proofs(budget))
+        sample = _sampled(self._as_delivered(message), budget, self._settings.max_scan_bytes, proofs)
 
         def ask(turn: Turn) -> Finding:
             response = self._response(sample, turn, budget)
@@ -82,6 +85,12 @@ class SpamdCheck:
 
     def close(self) -> None:
         self._loop.close()
+
+    def _as_delivered(self, message: Message) -> Message:
+        """Return the message without what claims to be our word about who sent it."""
+        name = self._authserv_id or message.envelope.mta or "localhost"
+        fields = (f for f in message.fields if not claims(f, name) and not f.is_named(b"Received-SPF"))
+        return replace(message, fields=tuple(fields))
 
     def _response(self, sample: _Sample, turn: Turn, budget: Budget) -> Response:
         patience = turn.patience(budget, self._settings.timeout_seconds)
@@ -121,7 +130,7 @@ async def _answered(spamd: Client, request: Request, patience: float) -> Respons
         raise ServerFailure(CheckError, f"bad answer: {printable(_reason(error), 100)}") from error
 
 
-def _sampled(message: Message, budget: Budget, limit: int) -> _Sample:
+def _sampled(message: Message, budget: Budget, limit: int, proofs: bytes) -> _Sample:
     """Wait for the message, or its first ``limit`` octets, and put the fields of a relay above them."""
     octets = bytearray()
     try:
@@ -135,7 +144,7 @@ def _sampled(message: Message, budget: Budget, limit: int) -> _Sample:
         raise CheckError(NAME, "cancelled" if budget.is_cancelled else f"content: {error}") from error
     if budget.is_cancelled:
         raise CheckError(NAME, "cancelled")
-    fields = relay_fields(message) + _envelope_to(message)
+    fields = proofs + relay_fields(message) + _envelope_to(message)
     if len(octets) <= limit:
         return _Sample(fields + octets, is_truncated=False)
     line_end = octets.rfind(b"\n", limit - _LINE, limit)
@@ -143,6 +152,12 @@ def _sampled(message: Message, budget: Budget, limit: int) -> _Sample:
     # More may still arrive: nobody knows the whole size yet.
     note = f"X-Milterguard-Truncated: {len(octets)} of at least {message.size()} octets\r\n"
     return _Sample(note.encode("ascii") + fields + octets, is_truncated=True)
+
+
+def _proofs_field(authserv_id: str, findings: tuple[Finding, ...]) -> bytes:
+    """Return our Authentication-Results, which the delivered message will have; nothing where there are no results."""
+    value = field_value(authserv_id, findings)
+    return f"{AUTHRES}: {value}\n".replace("\n", "\r\n").encode("ascii") if value else b""
 
 
 def _envelope_to(message: Message) -> bytes:

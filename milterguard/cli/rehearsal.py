@@ -16,7 +16,8 @@ from milterguard.build import build_trial_guard
 from milterguard.cli.case import PLAIN, Case
 from milterguard.cli.mailfile import FileContent, opened_mail
 from milterguard.cli.who import client_address
-from milterguard.config.settings import OnFailure, Settings
+from milterguard.config.on_failure import OnFailure
+from milterguard.config.settings import Settings
 from milterguard.core.admit import refused_at_rcpt
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Envelope, Traffic
@@ -71,7 +72,12 @@ class Rehearsal:
 
     def __init__(self, settings: Settings) -> None:
         checks = settings.checks
-        local = replace(checks, clamd=replace(checks.clamd, enabled=False), spamd=replace(checks.spamd, enabled=False))
+        local = replace(
+            checks,
+            clamd=replace(checks.clamd, enabled=False),
+            spamd=replace(checks.spamd, enabled=False),
+            authentication=replace(checks.authentication, enabled=False),
+        )
         self._settings = settings
         self._guard = build_trial_guard(replace(settings, checks=local), _Nobody())
 

@@ -16,6 +16,7 @@ from typing import Any, get_args, get_origin
 
 from milterguard.config.banned_rules import shipped
 from milterguard.config.load import Loaded
+from milterguard.config.on_failure import OnFailure
 from milterguard.config.pattern import RECIPIENT
 from milterguard.config.prose import (
     RECIPIENT_ORDER,
@@ -27,7 +28,6 @@ from milterguard.config.prose import (
     REFERENCE_TABLE,
 )
 from milterguard.config.schema import Entry, entries, recipient_entries, section_help, sections, value_of
-from milterguard.config.settings import OnFailure
 from milterguard.config.value import UNSET, masked
 from milterguard.core.banned import Action, RuleSet
 from milterguard.core.custom import Action as FieldAction

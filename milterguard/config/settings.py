@@ -8,43 +8,19 @@ can tell is checked in ``config/contradiction.py``.
 from dataclasses import dataclass, field
 from enum import StrEnum
 
+from milterguard.config.authentication import Authentication
 from milterguard.config.banned_rules import shipped
+from milterguard.config.dns import Dns
 from milterguard.config.list_file import ListFile
 from milterguard.config.lookup import Lookup
 from milterguard.config.metrics import Metrics
+from milterguard.config.on_failure import ON_FAILURE_SPAM, ON_FAILURE_VIRUS, OnFailure
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
 from milterguard.core.custom import FieldRule
-from milterguard.core.destiny import Destiny
-from milterguard.core.envelope import Traffic
 from milterguard.core.policy import Policy
 from milterguard.core.setting import setting
 from milterguard.core.value_table import ValueTable
-
-
-@dataclass(frozen=True, slots=True)
-class OnFailure:
-    """What a check's failure does, for each class of traffic: ``tempfail`` or ``pass``.
-
-    Written as one word, or as a table such as ``{ inbound = "tempfail", originating = "pass" }``;
-    what a table leaves out keeps the check's default, and so does ``local`` with the word ``tempfail``.
-    """
-
-    inbound: Destiny = Destiny.TEMPFAIL
-    originating: Destiny = Destiny.TEMPFAIL
-    local: Destiny = Destiny.TEMPFAIL
-
-    def of(self, traffic: Traffic) -> Destiny:
-        return {
-            Traffic.INBOUND: self.inbound,
-            Traffic.ORIGINATING: self.originating,
-            Traffic.LOCAL: self.local,
-        }[traffic]
-
-
-ON_FAILURE_VIRUS = OnFailure(local=Destiny.PASS)
-"""Mail that did not come by SMTP must not be deferred: pickup(8) would retry every second (D14)."""
-ON_FAILURE_SPAM = OnFailure(Destiny.PASS, Destiny.PASS, Destiny.PASS)
 
 
 class Observe(StrEnum):
@@ -268,6 +244,7 @@ class Checks:
     parts: Parts = field(default_factory=Parts)
     banned: Banned = field(default_factory=Banned)
     bad_header: BadHeader = field(default_factory=BadHeader)
+    authentication: Authentication = field(default_factory=Authentication)
 
 
 @dataclass(frozen=True, slots=True)
@@ -281,6 +258,14 @@ class Headers:
         "X-Amavis-Alert", "Name of the field that warns of a delivered virus and the like; empty: no such field."
     )
     hostname: str = setting("", "Our name in fields and ids; empty: the MTA's (macro j), for releases this machine's.")
+    authserv_id: str = setting(
+        "",
+        "Our name in Authentication-Results; empty: hostname. Fields from outside that claim it are removed.",
+        amavis="$myauthservid",
+    )
+    received_spf: bool = setting(
+        False, "Write Received-SPF as well, for programs that read it. Those from outside are removed in any case."
+    )
     spam_level_char: str = setting("*", "X-Spam-Level is drawn with it; empty: no such field.")
 
 
@@ -369,6 +354,7 @@ class Settings:
 
     server: Server = field(default_factory=Server)
     local: Local = field(default_factory=Local)
+    dns: Dns = field(default_factory=Dns)
     lookup: Lookup = field(default_factory=Lookup)
     checks: Checks = field(default_factory=Checks)
     headers: Headers = field(default_factory=Headers)

@@ -16,8 +16,8 @@ from enum import StrEnum
 from types import UnionType
 from typing import Any, get_args, get_origin
 
+from milterguard.config.on_failure import OnFailure
 from milterguard.config.schema import Entry
-from milterguard.config.settings import OnFailure
 from milterguard.core.by_category import by_category
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from milterguard.core.by_category import said_of
 from milterguard.core.destiny import Destiny, Mixed
+from milterguard.core.dmarc import Wish
 from milterguard.core.finding import Category, Finding
 from milterguard.core.folder import ROOT
 from milterguard.core.levels import is_blatant, is_tagged, listing_of, reaches, spam_categories
@@ -204,6 +205,8 @@ def destiny_of(finding: Finding, policy: Policy) -> Destiny:
         return finding.destiny
     if finding.category is Category.UNCHECKED and finding.minor == Flag.AMBIGUOUS:
         return policy.ambiguous_destiny
+    if finding.category is Category.FORGED and finding.minor == Wish.QUARANTINE:
+        return policy.dmarc_quarantine_destiny
     return policy.destiny(finding.category)
 
 

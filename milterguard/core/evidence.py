@@ -80,6 +80,8 @@ def _finding(finding: Finding) -> dict[str, Any]:
         "rule": finding.rule,
         "rules": None if finding.rules is None else list(finding.rules),
         "destiny": finding.destiny.value if finding.destiny else None,
+        "result": finding.result,
+        "properties": [list(pair) for pair in finding.properties],
         "size": finding.size,
         "is_on_trial": finding.is_on_trial,
         "server": finding.server,

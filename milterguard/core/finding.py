@@ -76,6 +76,10 @@ class Finding:
     """Holds for recipients with these ``banned_rules`` only; None: for everybody."""
     destiny: Destiny | None = None
     """What the rule itself says shall become of the message; None: what the policy says."""
+    result: str = ""
+    """Of a check about who sent it: ``pass``, ``fail``, ``temperror`` … (RFC 8601 section 2.7)."""
+    properties: tuple[tuple[str, str], ...] = ()
+    """What the result is about, such as ``("header.d", "example.org")`` (RFC 8601 section 2.3). Hostile text."""
     size: int | None = None
     """For OVERSIZED: octets of the message; holds for recipients with a lower ``message_size_limit``. None: for all."""
     is_on_trial: bool = False

@@ -6,7 +6,7 @@ All comparisons are ≥. A level that is not set is never reached, but for the t
 *Source:* amavis 2.5 and 2.6; SpamAssassin's names of tests. *Errors:* none.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from milterguard.core.finding import Category, Finding
 from milterguard.core.listed import Listed, Listing, SeenIn
@@ -14,6 +14,7 @@ from milterguard.core.policy import Policy
 
 _ALLOWED_POINTS = 10.0
 _PROOFS = {SeenIn.ENVELOPE: "SPF_PASS", SeenIn.FROM: "DKIM_VALID_AU"}
+"""SpamAssassin's tests."""
 
 
 def spam_categories(score: float | None, policy: Policy, listing: Listing | None = None) -> set[Category]:
@@ -54,10 +55,28 @@ def reaches(score: float | None, level: float | None) -> bool:
 def listing_of(listed: Listed, policy: Policy, findings: Iterable[Finding]) -> Listing | None:
     """Return what the lists decide, once an allowed sender has proved himself where he has to.
 
-    *Source:* SpamAssassin: SPF_PASS proves the envelope sender, DKIM_VALID_AU an author in From.
+    SPF proves the envelope sender; SPF or DKIM that is aligned proves the author in From. Where we have not
+    asked ourselves, spamd's tests count.
     """
     if listed.listing is not Listing.ALLOWED or not policy.allow_only_authenticated:
         return listed.listing
-    proof = _PROOFS[listed.seen_in]
-    is_proved = any(name == proof for finding in findings for name, _ in finding.tests)
-    return Listing.ALLOWED if is_proved else None
+    return Listing.ALLOWED if _is_proved(listed.seen_in, tuple(findings)) else None
+
+
+def _is_proved(seen_in: SeenIn, findings: Sequence[Finding]) -> bool:
+    if any(finding.check in ("spf", "dmarc") for finding in findings):
+        if seen_in is SeenIn.ENVELOPE:
+            return any(finding.check == "spf" and _passes_for_sender(finding) for finding in findings)
+        return any(finding.check == "dmarc" and aligned_author(finding) for finding in findings)
+    proof = _PROOFS[seen_in]
+    return any(name == proof for finding in findings for name, _ in finding.tests)
+
+
+def aligned_author(finding: Finding) -> str:
+    """Return the From domain that a DMARC finding has proven, with or without a policy of its own; else empty."""
+    said = dict(finding.properties)
+    return said.get("header.from", "") if said.get("policy.aligned") else ""
+
+
+def _passes_for_sender(finding: Finding) -> bool:
+    return finding.result == "pass" and any(name == "smtp.mailfrom" for name, _ in finding.properties)

@@ -8,9 +8,11 @@ independent of their order: the most severe mark wins, and no recipient is named
 """
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
+from milterguard.core import authres
+from milterguard.core.authres import received_spf
 from milterguard.core.custom import FieldRule, custom
 from milterguard.core.decide import grounds
 from milterguard.core.destiny import Destiny
@@ -36,9 +38,12 @@ OWN_NAMES = (
     "X-Spam-Tests",
     "X-Virus-Scanned",
     "X-Quarantine-ID",
+    "Received-SPF",
     TOKEN_FIELD,
 )
 """Fields that only we may write: foreign copies are always removed."""
+_METHODS = ("auth", "x-tls", "iprev", "spf", "dkim", "arc", "dmarc")
+"""Whatever has results for Authentication-Results, in their order there."""
 MOST_COPIES = 500
 """More foreign copies than that are no mail: an MTA takes quadratic time to remove them."""
 ALERTS = {
@@ -57,6 +62,10 @@ class Style:
 
     virus_scanned: str = "milterguard"
     hostname: str = "localhost"
+    authserv_id: str = ""
+    """Our name in Authentication-Results; empty: ``hostname``."""
+    has_received_spf: bool = False
+    """Whether Received-SPF is written as well."""
     alert_name: str = "X-Amavis-Alert"
     level_char: str = "*"
     custom: tuple[FieldRule, ...] = ()
@@ -105,12 +114,23 @@ def _place(finding: Finding) -> tuple[str, tuple[int, ...], str]:
 def foreign_copies(fields: Iterable[Field], style: Style) -> tuple[RemoveField, ...]:
     """Return the removal of every field that only we may write, highest index first."""
     present = Counter(field.name.lower() for field in fields)
-    return tuple(
-        RemoveField(name, index)
-        for name in dict.fromkeys((*OWN_NAMES, style.alert_name))
-        if name
-        for index in range(present[name.lower().encode("ascii", "replace")], 0, -1)
+    return (
+        *(
+            RemoveField(name, index)
+            for name in dict.fromkeys((*OWN_NAMES, style.alert_name))
+            if name
+            for index in range(present[name.lower().encode("ascii", "replace")], 0, -1)
+        ),
+        *_claiming_our_id(fields, style),
     )
+
+
+def _claiming_our_id(fields: Iterable[Field], style: Style) -> Iterator[RemoveField]:
+    """Yield the removal of every Authentication-Results that is not from us and says it is, highest index first."""
+    theirs = [field for field in fields if field.is_named(authres.NAME.encode("ascii"))]
+    for index in range(len(theirs), 0, -1):
+        if authres.claims(theirs[index - 1], style.authserv_id or style.hostname):
+            yield RemoveField(authres.NAME, index)
 
 
 def _our_fields(
@@ -123,7 +143,7 @@ def _our_fields(
 ) -> list[tuple[str, str]]:
     """Return names and values of our fields, top first, in amavis' order."""
     local = [outcome for outcome in accepted if outcome.recipient.is_local]
-    fields: list[tuple[str, str]] = []
+    fields = _proofs(findings, style)
     if any(outcome.address in kept_for for outcome in local):
         fields.append(("X-Quarantine-ID", f"<{mail_id}>"))
     scanned = _virus_scanned(accepted, findings, style)
@@ -133,6 +153,16 @@ def _our_fields(
     if alert and style.alert_name:
         fields.append((style.alert_name, alert))
     return fields + spam_fields(local, findings, level_char=style.level_char)
+
+
+def _proofs(findings: Sequence[Finding], style: Style) -> list[tuple[str, str]]:
+    """Return who sent the message, for everybody: in the order in which it was found out."""
+    told = sorted((each for each in findings if each.result), key=lambda each: _METHODS.index(each.check))
+    value = authres.field_value(style.authserv_id or style.hostname, told)
+    fields = [(authres.NAME, value)] if value else []
+    if style.has_received_spf:
+        fields += [("Received-SPF", received_spf(each, style.hostname)) for each in told if each.check == "spf"]
+    return fields
 
 
 def _virus_scanned(accepted: Sequence[Outcome], findings: Sequence[Finding], style: Style) -> str:

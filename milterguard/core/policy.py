@@ -43,7 +43,13 @@ class Policy:
         "What becomes of a message that mail programs may read in different ways, to hide something in one of them.",
         amavis="CC_UNCHECKED,3",
     )
-    forged_destiny: Destiny = setting(Destiny.REJECT, "What becomes of a message whose From domain says it is forged.")
+    dmarc_reject_destiny: Destiny = setting(
+        Destiny.REJECT, "What becomes of a message that its From domain asks to reject (DMARC, p=reject)."
+    )
+    dmarc_quarantine_destiny: Destiny = setting(
+        Destiny.PASS,
+        "What becomes of a message that its From domain asks to quarantine (p=quarantine); delivered, it is marked.",
+    )
     spam_destiny: Destiny = setting(
         Destiny.REJECT, "What becomes of a message at or above the kill level.", amavis="$final_spam_destiny"
     )
@@ -200,7 +206,7 @@ class Policy:
             Category.VIRUS: self.virus_destiny,
             Category.BANNED: self.banned_destiny,
             Category.UNCHECKED: self.unchecked_destiny,
-            Category.FORGED: self.forged_destiny,
+            Category.FORGED: self.dmarc_reject_destiny,
             Category.SPAM: self.spam_destiny,
             Category.BAD_HEADER: self.bad_header_destiny,
             Category.OVERSIZED: self.oversized_destiny,

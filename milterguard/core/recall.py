@@ -87,6 +87,8 @@ def _finding(said: Mapping[str, Any]) -> Finding:
         rule=said["rule"],
         rules=None if said["rules"] is None else tuple(said["rules"]),
         destiny=Destiny(destiny) if destiny else None,
+        result=said.get("result", ""),
+        properties=tuple((_text(name), _text(value)) for name, value in said.get("properties", ())),
         size=said["size"],
         is_on_trial=said["is_on_trial"],
         server=said["server"],

@@ -110,6 +110,6 @@ def category_words(category: Category, findings: Iterable[Finding], *, limit: in
     if category is Category.BAD_HEADER and header_code(minor):
         return f"{word}-{header_code(minor)}"
     details = ", ".join(dict.fromkeys(finding.detail for finding in mine if finding.detail))
-    if category in {Category.VIRUS, Category.BANNED} and details:
+    if category in {Category.VIRUS, Category.BANNED, Category.FORGED} and details:
         return f"{word}: {ascii_printable(details, limit)}"
     return word

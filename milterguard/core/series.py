@@ -20,7 +20,7 @@ Series = tuple[str, tuple[tuple[str, str], ...]]
 
 _ACTIONS = ("Relayed", "RelayedTagged", "Rejected", "Discarded", "TempFailed")
 _DIRECTIONS = ("Inbound", "Outbound", "Internal", "OpenRelay")
-_CHECKS = ("clamd", "spamd", "parts", "banned", "bad_header", "milterguard", "other")
+_CHECKS = ("clamd", "spamd", "parts", "banned", "bad_header", "authentication", "milterguard", "other")
 _WITHIN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, float("inf"))
 REFUSALS = ("sender", "recipient", "size", "split", "lookup", "address", "other")
 """Why a recipient was refused or deferred at RCPT."""

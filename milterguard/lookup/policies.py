@@ -39,7 +39,11 @@ _MAX_REMEMBERED = 4096
 """Composed policies kept; more combinations of entries than that are composed again."""
 _DESTINIES = {
     name: category for category in Category if (name := f"{category.word}_destiny") in Policy.__dataclass_fields__
-} | {"ambiguous_destiny": Category.UNCHECKED}
+} | {
+    "ambiguous_destiny": Category.UNCHECKED,
+    "dmarc_reject_destiny": Category.FORGED,
+    "dmarc_quarantine_destiny": Category.FORGED,
+}
 _REFUSALS = (Destiny.REJECT, Destiny.TEMPFAIL)
 _POLICY_ORIGIN = "[policy]"
 

@@ -27,6 +27,9 @@ class Parts:
         self._opened = Opened(tree, leaves=leaves)
         self._error = error
 
+    def proofs(self, budget: Budget) -> tuple[Finding, ...]:
+        return ()
+
     def opened(self, budget: Budget) -> Opened:
         if self._error is not None:
             raise self._error

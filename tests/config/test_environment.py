@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milterguard.config.load import load
+from milterguard.config.on_failure import OnFailure
 from milterguard.config.schema import entries, value_of
-from milterguard.config.settings import LogTarget, OnFailure, Settings
+from milterguard.config.settings import LogTarget, Settings
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category
 from milterguard.errors import ConfigError

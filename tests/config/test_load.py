@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from milterguard.config.load import DEFAULT_PATH, Loaded, find_config, load
+from milterguard.config.on_failure import OnFailure
 from milterguard.config.schema import entries, value_of
-from milterguard.config.settings import LogFormat, OnFailure, Settings
+from milterguard.config.settings import LogFormat, Settings
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category
 from milterguard.errors import ConfigError

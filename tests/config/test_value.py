@@ -8,9 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from milterguard.config.on_failure import OnFailure
 from milterguard.config.sample import toml_value
 from milterguard.config.schema import Entry, entries
-from milterguard.config.settings import OnFailure
 from milterguard.config.value import Mismatch, convert, described, masked, suggestion
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category

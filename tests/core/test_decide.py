@@ -311,7 +311,7 @@ policies = st.builds(
     unchecked_destiny=_destinies,
     ambiguous_destiny=_destinies,
     banned_rules=_rule_sets,
-    forged_destiny=_destinies,
+    dmarc_reject_destiny=_destinies,
     spam_destiny=_destinies,
     bad_header_destiny=_destinies,
     oversized_destiny=_destinies,
@@ -426,7 +426,7 @@ def test_a_heavier_finding_never_makes_a_milder_answer(
 ) -> None:
     """Under a policy that is itself no milder to heavier categories, more weight is never a milder answer."""
     policy = Policy(bad_header_destiny=PASS, spam_destiny=TEMPFAIL, unchecked_destiny=DISCARD, banned_destiny=REJECT)
-    policy = replace(policy, oversized_destiny=PASS, forged_destiny=DISCARD)
+    policy = replace(policy, oversized_destiny=PASS, dmarc_reject_destiny=DISCARD)
     to = [judged(f"{number}@example.com", policy=policy) for number in range(count)]
     top = max((each.category for each in found), default=Category.CLEAN)
     added = [Finding("other", category) for category in heavier if category >= max(top, Category.SPAM)]

@@ -26,7 +26,7 @@ def unchecked(*minors: str) -> list[Finding]:
     return [Finding("parts", Category.UNCHECKED, minor) for minor in minors]
 
 
-REJECTS_ALL = Policy(unchecked_destiny=Destiny.REJECT, bad_header_destiny=Destiny.REJECT, forged_destiny=Destiny.REJECT)
+REJECTS_ALL = Policy(unchecked_destiny=Destiny.REJECT, bad_header_destiny=Destiny.REJECT)
 
 
 @pytest.mark.parametrize(

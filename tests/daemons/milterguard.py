@@ -12,16 +12,24 @@ import subprocess
 import sys
 import time
 from collections.abc import Mapping
+from functools import cache
 from pathlib import Path
 
 from tests.daemons import toml
 from tests.daemons.folder import socket_path
 from tests.daemons.postfix import DOMAINS
 from tests.daemons.process import Daemon, DaemonError
+from tests.fakes.dns import DnsServer
 
 REPOSITORY = Path(__file__).parents[2]
 IS_COVERED = "COVERAGE_PROCESS_CONFIG"
 """Set by coverage for the processes below the tests."""
+
+
+@cache
+def empty_dns() -> DnsServer:
+    """A name server that knows of nothing, so that no test asks strangers; it ends with the process."""
+    return DnsServer()
 
 
 class Milterguard(Daemon):
@@ -137,6 +145,7 @@ class Milterguard(Daemon):
                 "state_directory": str(self.folder / "state"),
             },
             "local": {"domains": list(DOMAINS), "networks": ["127.0.0.0/8"]},
+            "dns": {"servers": [empty_dns().address]},
             "checks": {
                 "clamd": {"sockets": [clamd]} if clamd else {"enabled": False},
                 "spamd": {"sockets": [spamd]} if spamd else {"enabled": False},

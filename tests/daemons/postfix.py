@@ -199,7 +199,7 @@ class Postfix(Daemon):
             "mydestination": "",
             "mynetworks": self._networks,
             "inet_interfaces": "127.0.0.1",
-            "inet_protocols": "ipv4",
+            "inet_protocols": "all",
             "alias_maps": "",
             "alias_database": "",
             "local_recipient_maps": "",

@@ -6,7 +6,8 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 
-from milterguard.config.settings import OnFailure, Server
+from milterguard.config.on_failure import OnFailure
+from milterguard.config.settings import Server
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Finding

@@ -22,7 +22,8 @@ from pathlib import Path
 from typing import Any
 
 from milterguard.checks.base import Budget, Inside
-from milterguard.config.settings import Observe, OnFailure, Server, Settings
+from milterguard.config.on_failure import OnFailure
+from milterguard.config.settings import Observe, Server, Settings
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Category, Finding

@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""ARC: whether the chain of forwarders that a message tells of holds, and whether we trust them.
+
+A chain that holds proves nothing about its sealers' honesty. Only what those found whom the operator trusts counts.
+
+*Source:* RFC 8617 sections 5.2 and 7.2. *Errors:* none; what goes wrong is a result.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from milterguard.checks.dkim import Keys
+from milterguard.core.authres import Result, results_of
+from milterguard.core.domain import ascii_domain, domain_of
+from milterguard.core.finding import Category, Finding
+from milterguard.core.message import Field
+from milterguard.dkim.canonical import BodyDigest, BodyKind
+from milterguard.dkim.chain import ArcSet, chain_of, contradiction, has_chain, seal_digests
+from milterguard.dkim.signature import Malformed
+from milterguard.dkim.verify import body_digest_matches, signed_digest
+from milterguard.errors import DnsError
+
+NAME = "arc"
+
+
+@dataclass(frozen=True, slots=True)
+class Arc:
+    """What came of a message's chain."""
+
+    result: str
+    """``none``, ``pass``, ``fail`` or ``temperror``."""
+    reason: str = ""
+    chain: tuple[ArcSet, ...] = ()
+
+    @property
+    def cv(self) -> str:
+        """What a further seal says of it (RFC 8617 section 4.4)."""
+        return self.result if self.result in ("none", "pass") else "fail"
+
+    @property
+    def sealer(self) -> str:
+        """Who sealed last; empty without a chain."""
+        return self.chain[-1].seal.domain if self.chain else ""
+
+
+def read_chain(fields: Sequence[Field]) -> Arc:
+    """Return the chain of a message before anything is verified: with a result where that is settled."""
+    if not has_chain(fields):
+        return Arc("none")
+    try:
+        chain = chain_of(fields)
+    except Malformed as error:
+        return Arc("fail", str(error))
+    return Arc("", chain=chain)
+
+
+def bodies_of(arc: Arc) -> tuple[BodyKind, ...]:
+    """Return what of the body has to be hashed: the last signature counts only."""
+    return (arc.chain[-1].message_signature.body,) if not arc.result else ()
+
+
+def check_chain(arc: Arc, fields: Sequence[Field], bodies: Mapping[BodyKind, BodyDigest], keys: Keys) -> Arc:
+    """Return the chain with its result. Never raises."""
+    if arc.result:
+        return arc
+    trouble = contradiction(arc.chain)
+    if trouble:
+        return Arc("fail", trouble, arc.chain)
+    try:
+        trouble = _broken(arc.chain, fields, bodies, keys)
+    except DnsError as error:
+        return Arc("temperror", f"key: {error}", arc.chain)
+    except Malformed as error:
+        return Arc("fail", str(error), arc.chain)
+    return Arc("fail" if trouble else "pass", trouble, arc.chain)
+
+
+def finding_of(arc: Arc) -> Finding:
+    properties = (("header.d", arc.sealer), ("header.i", str(len(arc.chain)) if arc.chain else ""))
+    return Finding(NAME, Category.CLEAN, detail=arc.reason, result=arc.result, properties=properties)
+
+
+def vouched(arc: Arc, is_trusted: Callable[[str], bool], is_aligned: Callable[[str], bool]) -> str:
+    """Return the trusted sealer who found the author's domain proven; empty when nobody did.
+
+    Every sealer since then has to be trusted as well: whoever comes later could have changed anything.
+    """
+    if arc.result != "pass":
+        return ""
+    for each in reversed(arc.chain):
+        if not is_trusted(each.seal.domain):
+            return ""
+        if any(_proves(result, is_aligned) for result in results_of(each.results.value)):
+            return each.seal.domain
+    return ""
+
+
+def _proves(result: Result, is_aligned: Callable[[str], bool]) -> bool:
+    if result.result != "pass":
+        return False
+    about = {
+        "dmarc": ("header.from",),
+        "dkim": ("header.d", "header.i"),
+        "spf": ("smtp.mailfrom", "smtp.mail"),
+    }.get(result.method, ())
+    text = next((value for name in about if (value := result.of(name))), "")
+    domain = ascii_domain(domain_of(text) or text)
+    return domain is not None and is_aligned(domain)
+
+
+def _broken(chain: Sequence[ArcSet], fields: Sequence[Field], bodies: Mapping[BodyKind, BodyDigest], keys: Keys) -> str:
+    """Return what does not hold; empty when all does. Raises Malformed, DnsError."""
+    last = chain[-1].message_signature
+    if not body_digest_matches(last, bodies):
+        return "body has changed"
+    if not keys.of(last).verifies(last.octets, signed_digest(last, fields)):
+        return f"signature of set {len(chain)} does not match"
+    for each, digest in zip(reversed(chain), reversed(seal_digests(chain)), strict=True):
+        if not keys.of(each.seal).verifies(each.seal.octets, digest):
+            return f"seal of set {each.instance} does not match"
+    return ""

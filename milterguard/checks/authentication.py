@@ -1,0 +1,142 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Who really sent a message: SPF, DKIM, ARC, DMARC, iprev, TLS and login, asked in one go, each a finding of its own.
+
+They need each other, and share the name servers' time and the hashes of the body, so they are one check.
+Their results make the ``Authentication-Results`` field (``core/authres.py``).
+
+*Source:* RFC 8601. *Errors:* CheckError when the message's octets cannot be read.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from milterguard.checks import arc, dkim, dmarc, iprev, spf
+from milterguard.checks.arc import Arc
+from milterguard.checks.base import Budget, Inside
+from milterguard.config.authentication import Authentication
+from milterguard.core.dmarc import Passed, is_aligned
+from milterguard.core.domain import ascii_domain
+from milterguard.core.envelope import Client, Envelope, Traffic
+from milterguard.core.finding import Category, Finding
+from milterguard.core.message import Message
+from milterguard.dkim.verify import Checked, signatures_of
+from milterguard.dns import Lookup, Resolver
+
+NAME = "authentication"
+
+
+@dataclass(frozen=True, slots=True)
+class _Proofs:
+    """What DMARC builds on."""
+
+    helo: spf.Spf | None
+    sender: spf.Spf | None
+    signatures: tuple[Checked, ...]
+    chain: Arc
+
+    @property
+    def spf(self) -> spf.Spf | None:
+        """SPF of MAIL FROM, or of HELO for the null sender."""
+        return self.helo if self.sender is None else self.sender
+
+    def passed(self) -> Passed:
+        proven = self.spf
+        unsure = [each.signature.domain for each in self.signatures if each.result == "temperror" and each.signature]
+        if proven is not None and proven.result == "temperror":
+            unsure.append(ascii_domain(proven.domain) or "")
+        is_proven = proven is not None and proven.result == "pass"
+        return Passed(
+            spf=(ascii_domain(proven.domain) or "") if proven is not None and is_proven else "",
+            dkim=tuple(each.signature.domain for each in self.signatures if each.proves and each.signature),
+            unsure=tuple(filter(None, unsure)),
+        )
+
+
+class AuthenticationCheck:
+    """Finds out who sent a message. Shared by all messages of a worker."""
+
+    name = NAME
+
+    def __init__(self, settings: Authentication, resolver: Resolver) -> None:
+        self._settings = settings
+        self._resolver = resolver
+        self._trusted_sealers = frozenset(domain.lower() for domain in settings.trusted_sealers)
+        self._trusted_lists = frozenset(domain.lower() for domain in settings.trusted_lists)
+
+    def run(self, message: Message, budget: Budget, inside: Inside) -> tuple[Finding, ...]:
+        """Return one finding for each result. Raises CheckError."""
+        del inside
+        settings, envelope = self._settings, message.envelope
+        lookup = self._resolver.lookup(budget.remaining)
+        is_inbound = envelope.traffic is Traffic.INBOUND
+        found: list[Finding] = list(_session(envelope.client))
+        if settings.iprev and is_inbound and envelope.client.address:
+            found.append(iprev.check_iprev(lookup, envelope.client.address))
+        helo, sender = self._spf(lookup, envelope) if is_inbound else (None, None)
+        found += spf.findings_of(helo, sender, envelope)
+        signatures, chain = self._signatures(message, lookup, budget)
+        if settings.dkim:
+            found += dkim.findings_of(signatures)
+        if settings.arc:
+            found.append(arc.finding_of(chain))
+        if settings.dmarc and is_inbound:
+            found.append(self._dmarc(message, _Proofs(helo, sender, signatures, chain), lookup))
+        return tuple(found) or (Finding(NAME, Category.CLEAN),)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+    def _spf(self, lookup: Lookup, envelope: Envelope) -> tuple[spf.Spf | None, spf.Spf | None]:
+        client = envelope.client
+        if not self._settings.spf or not client.address:
+            return None, None
+        helo = spf.check_host(lookup, address=client.address, sender="", helo=client.helo) if client.helo else None
+        if not envelope.sender:
+            return helo, None
+        return helo, spf.check_host(lookup, address=client.address, sender=envelope.sender, helo=client.helo)
+
+    def _signatures(self, message: Message, lookup: Lookup, budget: Budget) -> tuple[tuple[Checked, ...], Arc]:
+        settings, fields = self._settings, message.fields
+        found = signatures_of(fields, most=settings.max_signatures) if settings.dkim else ()
+        chain = arc.read_chain(fields) if settings.arc else Arc("none")
+        kinds = [each.body for each in found if not isinstance(each, Checked)] + list(arc.bodies_of(chain))
+        bodies = dkim.body_digests(message, kinds, budget)
+        keys = dkim.Keys(lookup, min_bits=settings.min_key_bits)
+        return dkim.check_signatures(found, fields, bodies, keys), arc.check_chain(chain, fields, bodies, keys)
+
+    def _dmarc(self, message: Message, proofs: _Proofs, lookup: Lookup) -> Finding:
+        passed = proofs.passed()
+
+        def exempt(author: str) -> str:
+            """Return who vouches for a message that is not aligned with its author."""
+            sealer = arc.vouched(
+                proofs.chain,
+                lambda domain: domain in self._trusted_sealers,
+                lambda domain: is_aligned(author, domain, lookup.txt),
+            )
+            if sealer:
+                return f"trusted ARC chain of {sealer}"
+            proven = (passed.spf, *passed.dkim)
+            names = next((name for name in _above(proven) if name in self._trusted_lists), "")
+            return f"trusted mailing list of {names}" if names else ""
+
+        return dmarc.check_dmarc(message.fields, passed, lookup, exempt)
+
+
+def _session(client: Client) -> Iterable[Finding]:
+    """Yield what the MTA knows of the client."""
+    if client.is_authenticated:
+        about = (("smtp.auth", client.login), ("smtp.mechanism", client.mechanism))
+        yield Finding("auth", Category.CLEAN, result="pass", properties=about)
+    if client.tls:
+        version, _, cipher = client.tls.partition(" ")
+        facts = (("smtp.version", version), ("smtp.cipher", cipher), ("smtp.subject", client.certificate))
+        yield Finding("x-tls", Category.CLEAN, result="pass", properties=facts)
+
+
+def _above(domains: Sequence[str]) -> Iterable[str]:
+    """Yield domains and all those above them."""
+    for domain in filter(None, domains):
+        while domain:
+            yield domain
+            domain = domain.partition(".")[2]

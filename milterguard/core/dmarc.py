@@ -1,0 +1,247 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Whether a message comes from the domain that its From field names, and what that domain wants if it does not.
+
+Who asks the DNS is handed in: a function from a name to its TXT records, which raises DnsError for
+a temporary error. No list of public suffixes: the tree walk finds who is in charge.
+
+*Source:* RFC 9989 (DMARC), which took the place of RFC 7489 and 9091; ``pct``, ``rf`` and ``ri`` of old records
+are ignored. *Errors:* DnsError, from the function that was handed in.
+"""
+
+import re
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+Ask = Callable[[str], Sequence[bytes]]
+"""From a name to its TXT records; nothing where there are none. Raises DnsError."""
+_VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
+_TAG = re.compile(r"[ \t]*([A-Za-z0-9_]+)[ \t]*=[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
+_ADDRESS = re.compile(r"mailto:[^\s@,!]+@[^\s@,!]+", re.IGNORECASE)
+_MOST_LABELS = 8
+"""A longer name is shortened to seven labels after the first question. *Source:* RFC 9989, tree walk."""
+_MAX_RECORD_OCTETS = 8192
+
+
+class Wish(StrEnum):
+    """What a domain asks for mail that it did not send."""
+
+    NONE = "none"
+    QUARANTINE = "quarantine"
+    REJECT = "reject"
+
+    @property
+    def milder(self) -> "Wish":
+        return Wish.QUARANTINE if self is Wish.REJECT else Wish.NONE
+
+
+class Psd(StrEnum):
+    """Whether a record is that of a public suffix."""
+
+    YES = "y"
+    NO = "n"
+    UNKNOWN = "u"
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """A DMARC record."""
+
+    wish: Wish
+    """``p``: for the domain itself."""
+    below: Wish | None = None
+    """``sp``: for domains below it that exist."""
+    nowhere: Wish | None = None
+    """``np``: for domains below it that do not exist."""
+    psd: Psd = Psd.UNKNOWN
+    is_dkim_strict: bool = False
+    is_spf_strict: bool = False
+    is_test: bool = False
+    """``t``: the domain asks not to be taken at its word yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """A record, and where it was."""
+
+    domain: str
+    record: Record
+
+
+@dataclass(frozen=True, slots=True)
+class Passed:
+    """Domains that were proven otherwise."""
+
+    spf: str = ""
+    """Of MAIL FROM, or of HELO for the null sender, if SPF passed."""
+    dkim: tuple[str, ...] = ()
+    """``d=`` of each signature that holds."""
+    unsure: tuple[str, ...] = ()
+    """Domains that may have been proven, had the DNS answered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Judgement:
+    """What DMARC says of one author domain."""
+
+    result: str
+    """``pass``, ``fail``, ``none`` or ``temperror`` (RFC 8601 section 2.7.4)."""
+    domain: str
+    published: Wish | None = None
+    """What the domain asks; None where it has published nothing."""
+    wish: Wish = Wish.NONE
+    """What is to be done about a failure, a test counted in."""
+    by: str = ""
+    """Which of its proofs was aligned: ``spf`` or ``dkim``."""
+    policy_domain: str = ""
+    """Whose record it is."""
+
+
+def judged(domain: str, passed: Passed, ask: Ask, exists: Callable[[str], bool]) -> Judgement:
+    """Return what DMARC says of an author domain (A-labels, small letters). Raises DnsError.
+
+    Nobody but the domain itself can make that a temporary error: of domains that have nothing to do with it
+    no name server is asked, and that theirs are silent does not count.
+    ``exists`` tells whether the DNS has a name at all.
+    """
+    walker = _Walker(ask)
+    found = walker.walk(domain)
+    applied = _applied(domain, found)
+    if applied is None:
+        return Judgement("none", domain, by=walker.aligned(domain, passed, Record(Wish.NONE)))
+    record = applied.record
+    published = _published(domain, applied, exists)
+    by = walker.aligned(domain, passed, record)
+    if by:
+        return Judgement("pass", domain, published, by=by, policy_domain=applied.domain)
+    if any(walker.is_relaxed(domain, each) for each in passed.unsure):
+        return Judgement("temperror", domain, published, policy_domain=applied.domain)
+    wish = published.milder if record.is_test else published
+    return Judgement("fail", domain, published, wish, policy_domain=applied.domain)
+
+
+def is_aligned(one: str, other: str, ask: Ask) -> bool:
+    """Whether two domains belong together, in the relaxed way. Raises DnsError."""
+    return _Walker(ask).is_relaxed(one, other)
+
+
+def record_of(texts: Iterable[bytes]) -> Record | None:
+    """Return the record among the TXT records of a name; None where there is none, or more than one."""
+    records = [text for each in texts if (text := _text(each)) is not None and _VERSION.match(text)]
+    return _record(records[0]) if len(records) == 1 else None
+
+
+def organizational_domain(domain: str, found: Sequence[Found]) -> str:
+    """Return who is in charge of a domain, by the records found on the way up from it, the longest name first."""
+    for each in found:
+        if each.record.psd is Psd.NO:
+            return each.domain
+        if each.record.psd is Psd.YES and each.domain != domain:
+            labels = domain.split(".")
+            return ".".join(labels[-(each.domain.count(".") + 2) :])
+    return found[-1].domain if found else domain
+
+
+class _Walker:
+    """Asks for records, those of each domain once."""
+
+    def __init__(self, ask: Ask) -> None:
+        self._ask = ask
+        self._known: dict[str, tuple[Found, ...]] = {}
+
+    def walk(self, domain: str) -> tuple[Found, ...]:
+        """Return the records on the way up from a domain, its own first. At most eight questions."""
+        known = self._known.get(domain)
+        if known is None:
+            known = self._known[domain] = tuple(self._walk(domain))
+        return known
+
+    def aligned(self, domain: str, passed: Passed, record: Record) -> str:
+        """Return what proves the author domain: ``dkim``, ``spf`` or nothing."""
+        if any(self._is_aligned(domain, each, is_strict=record.is_dkim_strict) for each in dict.fromkeys(passed.dkim)):
+            return "dkim"
+        is_by_spf = passed.spf and self._is_aligned(domain, passed.spf, is_strict=record.is_spf_strict)
+        return "spf" if is_by_spf else ""
+
+    def is_relaxed(self, one: str, other: str) -> bool:
+        """Whether the same organization is in charge of both; of ``one`` for sure, so it is asked first."""
+        if one == other:
+            return True
+        organization = organizational_domain(one, self.walk(one))
+        if other != organization and not other.endswith(f".{organization}"):
+            return False
+        return organizational_domain(other, self.walk(other)) == organization
+
+    def _is_aligned(self, domain: str, other: str, *, is_strict: bool) -> bool:
+        return domain == other or (not is_strict and self.is_relaxed(domain, other))
+
+    def _walk(self, domain: str) -> Iterator[Found]:
+        for name in _names(domain):
+            record = record_of(self._ask(f"_dmarc.{name}"))
+            if record is None:
+                continue
+            yield Found(name, record)
+            if record.psd is Psd.NO or (record.psd is Psd.YES and name != domain):
+                return
+
+
+def _names(domain: str) -> Iterator[str]:
+    """Yield a domain and those above it; of a long one the seven labels on the right come next."""
+    yield domain
+    labels = domain.split(".")
+    labels = labels[-(_MOST_LABELS - 1) :] if len(labels) >= _MOST_LABELS else labels[1:]
+    while labels:
+        yield ".".join(labels)
+        labels = labels[1:]
+
+
+def _applied(domain: str, found: Sequence[Found]) -> Found | None:
+    """Return the record that holds: the domain's own, that of who is in charge, that of the public suffix."""
+    organization = organizational_domain(domain, found)
+    by_name = {each.domain: each for each in found}
+    suffix = next((each for each in found if each.record.psd is Psd.YES), None)
+    return by_name.get(domain) or by_name.get(organization) or suffix
+
+
+def _published(domain: str, applied: Found, exists: Callable[[str], bool]) -> Wish:
+    record = applied.record
+    if applied.domain == domain:
+        return record.wish
+    below = record.wish if record.below is None else record.below
+    if record.nowhere is None or record.nowhere is below:
+        return below
+    return below if exists(domain) else record.nowhere
+
+
+def _record(text: str) -> Record | None:
+    tags: dict[str, str] = {}
+    for part in text.split(";")[1:]:
+        match = _TAG.match(part)
+        if match is not None:
+            tags.setdefault(match[1].lower(), match[2])
+    wish = _wish(tags.get("p"))
+    if wish is None:
+        # Whoever asks for reports has meant a record, if only to watch; anything else is none.
+        if not _ADDRESS.search(tags.get("rua", "")):
+            return None
+        wish = Wish.NONE
+    psd = tags.get("psd", "u").lower()
+    return Record(
+        wish,
+        below=_wish(tags.get("sp")),
+        nowhere=_wish(tags.get("np")),
+        psd=Psd(psd) if psd in list(Psd) else Psd.UNKNOWN,
+        is_dkim_strict=tags.get("adkim", "r").lower() == "s",
+        is_spf_strict=tags.get("aspf", "r").lower() == "s",
+        is_test=tags.get("t", "n").lower() == "y",
+    )
+
+
+def _wish(text: str | None) -> Wish | None:
+    word = (text or "").lower()
+    return Wish(word) if word in list(Wish) else None
+
+
+def _text(octets: bytes) -> str | None:
+    """Return a record as text; None for what is too long to be one. Other octets than ASCII stand in errors only."""
+    return octets.decode("latin-1") if len(octets) <= _MAX_RECORD_OCTETS else None

@@ -1,0 +1,235 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""Questions to the DNS, and three kinds of answer that are never confused: *answer*, *nothing*, *temporary*.
+
+Nothing is NXDOMAIN or an empty answer, for the name cannot exist or has no such record. Temporary is everything
+else: timeout, SERVFAIL, REFUSED, a broken packet, a budget used up. That is raised, so that nobody takes it
+for an answer by oversight.
+
+One ``Resolver`` for each worker, its cache shared by all threads; one ``Lookup`` for each message, which asks a
+name once and has one budget of time over all checks. Names are absolute: no search domains.
+
+*Source:* RFC 1034, 1035, 2308 (negative answers), 5891 (IDNA), 6891 (EDNS). *Errors:* DnsError; ConfigError.
+"""
+
+import ipaddress
+import threading
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import dns.exception
+import dns.flags
+import dns.name
+import dns.nameserver
+import dns.rdatatype
+import dns.resolver
+import idna
+from dns.rdatatype import RdataType
+
+from milterguard.config.dns import Dns
+from milterguard.errors import ConfigError, DnsError
+
+_MAX_ALIASES = 8
+"""CNAMEs followed one after the other where a server does not follow them itself."""
+_UDP_OCTETS = 1232
+"""What fits through without fragments; longer answers come over TCP."""
+_MAX_RECORDS = 200
+"""More records of one name are left alone: nothing that mail asks about has as many."""
+OUTCOMES = ("answer", "nothing", "temporary")
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a name has of one type."""
+
+    records: tuple[object, ...] = ()
+    """``bytes`` of TXT, joined; ``str`` of A, AAAA and PTR; (preference, name) of MX."""
+    is_missing: bool = False
+    """The name itself does not exist (NXDOMAIN)."""
+
+
+_MISSING = Answer(is_missing=True)
+
+
+class Resolver:
+    """Asks name servers. Safe to use from several threads; make it after the fork."""
+
+    def __init__(self, settings: Dns, *, count: Callable[[str], None] = lambda _outcome: None) -> None:
+        """``count`` is told the outcome of each question that a message has. Raises ConfigError."""
+        self.budget_seconds = settings.dns_budget_seconds
+        self.count = count
+        self._timeout = settings.timeout_seconds
+        self._resolver = dns.resolver.Resolver(configure=False)
+        self._resolver.nameservers = list(_servers(settings.servers))
+        self._resolver.timeout = settings.timeout_seconds
+        self._resolver.cache = dns.resolver.LRUCache(settings.cache_entries)
+        self._resolver.use_edns(0, 0, _UDP_OCTETS)
+
+    def lookup(self, remaining: Callable[[], float] = lambda: float("inf")) -> "Lookup":
+        """Return what one message asks with; ``remaining`` tells how many seconds it may still take at all."""
+        return Lookup(self, self.budget_seconds, remaining)
+
+    def ask(self, name: dns.name.Name, kind: RdataType, seconds: float) -> Answer:
+        """Return what a name has, in that time at most. Raises DnsError."""
+        deadline = time.monotonic() + seconds
+        for _ in range(_MAX_ALIASES):
+            said = self._said(name, kind, deadline - time.monotonic())
+            if said is None:
+                return _MISSING
+            if said.rrset is not None:
+                return Answer(tuple(_records(said.rrset[:_MAX_RECORDS])))
+            if said.canonical_name == name:
+                return Answer()
+            name = said.canonical_name
+        raise DnsError("too many aliases")
+
+    def _said(self, name: dns.name.Name, kind: RdataType, seconds: float) -> dns.resolver.Answer | None:
+        if seconds <= 0:
+            raise DnsError("no time left")
+        try:
+            return self._resolver.resolve(name, kind, raise_on_no_answer=False, search=False, lifetime=seconds)
+        except dns.resolver.NXDOMAIN:
+            return None
+        except dns.resolver.NoNameservers as error:
+            raise DnsError("no name server could answer") from error
+        except dns.exception.Timeout as error:
+            raise DnsError("timeout") from error
+        except (dns.exception.DNSException, OSError, ValueError) as error:
+            raise DnsError(type(error).__name__) from error
+
+
+class Lookup:
+    """The questions of one message. Safe to use from several threads."""
+
+    def __init__(self, resolver: Resolver, seconds: float, remaining: Callable[[], float]) -> None:
+        self._resolver = resolver
+        self._remaining = remaining
+        self._left = seconds
+        self._lock = threading.Lock()
+        self._known: dict[tuple[dns.name.Name, RdataType], Answer | DnsError] = {}
+        self.outcomes: Counter[str] = Counter()
+        """How many questions had which outcome, for the evidence."""
+
+    def txt(self, name: str) -> tuple[bytes, ...]:
+        """Return the TXT records of a name, the strings of each joined. Raises DnsError."""
+        return tuple(record for record in self._records(name, RdataType.TXT) if isinstance(record, bytes))
+
+    def addresses(self, name: str, kind: str = "A") -> tuple[str, ...]:
+        """Return the addresses of a name, ``A`` or ``AAAA``. Raises DnsError."""
+        return tuple(str(record) for record in self._records(name, RdataType[kind]))
+
+    def exchanges(self, name: str) -> tuple[tuple[int, str], ...]:
+        """Return preference and host name of each MX. Raises DnsError."""
+        return tuple(record for record in self._records(name, RdataType.MX) if isinstance(record, tuple))
+
+    def names(self, address: str) -> tuple[str, ...]:
+        """Return the names that an address has (PTR). Raises DnsError, ValueError for what is no address."""
+        return tuple(str(each) for each in self._records(ipaddress.ip_address(address).reverse_pointer, RdataType.PTR))
+
+    def pointers(self, name: str) -> tuple[str, ...]:
+        """Return the PTR records of a name below ``arpa``. Raises DnsError."""
+        return tuple(str(record) for record in self._records(name, RdataType.PTR))
+
+    def exists(self, name: str) -> bool:
+        """Whether there is such a name, whatever it has. Raises DnsError.
+
+        *Source:* RFC 8020: NXDOMAIN says that there is nothing at or below a name, of any type.
+        """
+        wire = wire_name(name)
+        return wire is not None and not self._answer(wire, RdataType.A).is_missing
+
+    def _records(self, name: str, kind: RdataType) -> tuple[object, ...]:
+        wire = wire_name(name)
+        return () if wire is None else self._answer(wire, kind).records
+
+    def _answer(self, name: dns.name.Name, kind: RdataType) -> Answer:
+        with self._lock:
+            known = self._known.get((name, kind))
+        if known is None:
+            known = self._asked(name, kind)
+        if isinstance(known, DnsError):
+            raise known
+        return known
+
+    def _asked(self, name: dns.name.Name, kind: RdataType) -> Answer | DnsError:
+        began = time.monotonic()
+        said: Answer | DnsError
+        try:
+            said = self._resolver.ask(name, kind, min(self._left, self._remaining()))
+        except DnsError as error:
+            said = error
+        outcome = "temporary" if isinstance(said, DnsError) else "answer" if said.records else "nothing"
+        with self._lock:
+            self._left -= time.monotonic() - began
+            self._known[name, kind] = said
+            self.outcomes[outcome] += 1
+        self._resolver.count(outcome)
+        return said
+
+
+def wire_name(name: str) -> dns.name.Name | None:
+    """Return an absolute name; None for what no name can be: an empty or long label, more than 255 octets.
+
+    Other letters than ASCII are written as A-labels (IDNA). What stands in a label is never read as an escape.
+    """
+    labels = name.removesuffix(".").split(".")
+    try:
+        return dns.name.Name([*(_label(label) for label in labels), b""])
+    except (dns.exception.DNSException, idna.IDNAError, UnicodeError, ValueError):
+        return None
+
+
+def _label(label: str) -> bytes:
+    if not label:
+        raise ValueError("an empty label")
+    return label.encode("ascii") if label.isascii() else idna.encode(label, uts46=True)
+
+
+def _records(rrset: Sequence[dns.rdata.Rdata]) -> Iterator[object]:
+    for each in rrset:
+        match each.rdtype:
+            case RdataType.TXT:
+                yield b"".join(each.strings)  # type: ignore[attr-defined]
+            case RdataType.MX:
+                yield each.preference, each.exchange.to_text(omit_final_dot=True)  # type: ignore[attr-defined]
+            case RdataType.PTR:
+                yield each.target.to_text(omit_final_dot=True)  # type: ignore[attr-defined]
+            case _:
+                yield each.address  # type: ignore[attr-defined]
+
+
+def _servers(given: Sequence[str]) -> Iterator[dns.nameserver.Do53Nameserver]:
+    if not given:
+        yield from _system_servers()
+        return
+    for text in given:
+        yield dns.nameserver.Do53Nameserver(*server_of(text))
+
+
+def server_of(text: str) -> tuple[str, int]:
+    """Return address and port of ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``. Raises ConfigError."""
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or "53"
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    try:
+        address = str(ipaddress.ip_address(host))
+        number = int(port)
+    except ValueError:
+        number = 0
+    if not 0 < number < 65536:
+        raise ConfigError("settings", "dns.servers", expected="ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT", got=text)
+    return address, number
+
+
+def _system_servers() -> Iterator[dns.nameserver.Do53Nameserver]:
+    """Yield what resolv.conf names; the machine itself where there is none, as the C library has it."""
+    try:
+        addresses = [str(each) for each in dns.resolver.Resolver().nameservers]
+    except (dns.exception.DNSException, OSError):
+        addresses = []
+    for address in addresses or ["127.0.0.1"]:
+        yield dns.nameserver.Do53Nameserver(address, 53)

@@ -1,0 +1,3 @@
+class CanonicalizationPolicy:
+    @classmethod
+    def from_c_value(cls, c: bytes) -> CanonicalizationPolicy: ...
