@@ -35,9 +35,13 @@ from milterguard.effects.journal import JournalWriter
 from milterguard.effects.keep import Keeper
 from milterguard.effects.log import setup_log
 from milterguard.effects.release import Releaser
-from milterguard.errors import ConfigError, StoreError
+from milterguard.effects.sign import Signer
+from milterguard.errors import ConfigError, SignError, StoreError
 from milterguard.guard import Guard
 from milterguard.job import Rules
+from milterguard.keys.client import SocketKeys
+from milterguard.keys.database import DatabaseKeys
+from milterguard.keys.ring import FileKeys, KeyRing, NoKeys
 from milterguard.look import CheckedParts, Look
 from milterguard.lookup.layer import Source
 from milterguard.lookup.ldap import ldap_source
@@ -156,6 +160,7 @@ def _wired(
     checks = [checked for make in CHECKS if (checked := make(settings)) is not None]
     threads = settings.server.max_messages * (len(checks) + 1) + _MORE_THREADS
     policies = build_policies(settings)
+    signer = _signer(settings)
     return Guard(
         policies,
         Scan(checks, threads=threads, look=_look(settings, is_warm=is_warm)),
@@ -163,8 +168,37 @@ def _wired(
         recorders=recorders,
         rules=_rules(settings),
         gate=gate,
-        closing=(*closing, policies.close),
+        signer=signer,
+        closing=(*closing, policies.close, *([signer.close] if signer else [])),
     )
+
+
+def _signer(settings: Settings) -> Signer | None:
+    """Return what signs; None for a site without keys. Raises ConfigError for a key that cannot be used."""
+    keys = build_keys(settings)
+    return None if isinstance(keys, NoKeys) else Signer(settings.signing, keys)
+
+
+def build_keys(settings: Settings) -> KeyRing:
+    """Return who has the keys: a process of its own, files, a database. Raises ConfigError."""
+    signing = settings.signing
+    if signing.signer:
+        return SocketKeys(signing.signer.removeprefix("unix:"), seconds=signing.signer_timeout_seconds)
+    return build_own_keys(settings)
+
+
+def build_own_keys(settings: Settings) -> KeyRing:
+    """Return the keys that this process can read itself. Raises ConfigError."""
+    signing = settings.signing
+    if not settings.dkim_keys and not signing.keys_select:
+        return NoKeys()
+    keys = FileKeys(settings.dkim_keys)
+    for entry in settings.dkim_keys:
+        try:
+            keys.keys(entry.domain)
+        except SignError as error:
+            raise ConfigError(entry.origin, "file", expected="a key that can be used", got=str(error)) from error
+    return DatabaseKeys(keys, signing) if signing.keys_select else keys
 
 
 def build_policies(settings: Settings) -> Policies:
@@ -204,6 +238,7 @@ def _rules(settings: Settings) -> Rules:
     return Rules(
         deadline_seconds=settings.server.deadline_seconds,
         style=replace(_style(settings.headers), custom=settings.fields),
+        unsigned=settings.signing.on_failure,
         delimiter=settings.local.recipient_delimiter,
         is_observing=settings.server.observe is not Observe.OFF,
         is_marking=settings.server.observe is not Observe.SILENT,

@@ -10,8 +10,10 @@ from typing import Protocol
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.finding import Finding
 from milterguard.core.message import Message
+from milterguard.core.proofs import Proofs
 from milterguard.core.report import Record
-from milterguard.core.verdict import Decision, Judged
+from milterguard.core.verdict import Decision, Edit, Judged
+from milterguard.effects.sign import Given
 
 
 class Keeper(Protocol):
@@ -33,7 +35,10 @@ class PolicySource(Protocol):
 
     def traffic(self, client: Client, sender: str = "") -> Traffic: ...
 
-    def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]: ...
+    @property
+    def need_proofs(self) -> bool: ...
+
+    def banks(self, client: Client, sender: str, traffic: Traffic, proofs: Proofs | None = None) -> tuple[str, ...]: ...
 
     def judged(
         self,
@@ -51,6 +56,14 @@ class PolicySource(Protocol):
         self, judged: Sequence[Judged], *, sender: str, authors: Sequence[str], banks: tuple[str, ...] = ()
     ) -> tuple[Judged, ...]:
         """Raises StoreError."""
+        ...
+
+
+class Signer(Protocol):
+    """Adds signatures to a message that will be delivered (``effects/sign.py``)."""
+
+    def edits(self, given: Given) -> tuple[Edit, ...]:
+        """Return the fields to be put above all others. Raises SignError."""
         ...
 
 

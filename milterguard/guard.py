@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from milterguard.core import marks, reply
+from milterguard.core import authres, marks, reply
 from milterguard.core.authors import authors_of
 from milterguard.core.custom import most_copies
 from milterguard.core.decide import decide, is_settled, is_wanted
@@ -26,12 +26,16 @@ from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.listed import NOT_LISTED
 from milterguard.core.message import Content, Field, Message
+from milterguard.core.policy import Policy, Protect
+from milterguard.core.proofs import proofs_of
 from milterguard.core.recipients import routing
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
-from milterguard.core.verdict import ChangeField, Decision, InsertField, Judged, RemoveField, Reply, Verdict
-from milterguard.doors import Gate, Keeper, PolicySource, Recorder
-from milterguard.errors import StoreError
+from milterguard.core.verdict import ChangeField, Decision, Edit, InsertField, Judged, RemoveField, Reply, Verdict
+from milterguard.covered import Covered, broken_by, covered_by
+from milterguard.doors import Gate, Keeper, PolicySource, Recorder, Signer
+from milterguard.effects.sign import Given
+from milterguard.errors import SignError, StoreError
 from milterguard.job import Job, Rules, mixed_of, new_mail_id, of_all, over_limits_of
 from milterguard.relay import RelayWarning, is_open_relay
 from milterguard.released import fits, recognised
@@ -55,6 +59,7 @@ class Guard:
         recorders: Sequence[Recorder],
         rules: Rules,
         gate: Gate | None = None,
+        signer: Signer | None = None,
         closing: Sequence[Callable[[], None]] = (),
     ) -> None:
         """``closing`` is called by ``close``, in that order, once no check runs any more."""
@@ -64,6 +69,7 @@ class Guard:
         self._keeper = keeper
         self._recorders = tuple(recorders)
         self._gate = gate
+        self._signer = signer
         self._closing = tuple(closing)
         self._count = itertools.count(1)
         self._relay_warning = RelayWarning()
@@ -132,6 +138,7 @@ class Guard:
 
     def concluded(self, job: Job, scanned: Scanned) -> Verdict:
         """Return the verdict that follows from these findings and those that are our own, its copy kept."""
+        self._add_proven_banks(job, scanned.findings)
         scanned = replace(scanned, findings=(*scanned.findings, *self._own_findings(job)))
         decision = decide(scanned.findings, job.judged, mixed=self._mixed(job))
         if self.rules.is_observing:
@@ -143,7 +150,11 @@ class Guard:
             except StoreError as error:
                 log.warning("(%s) no copy could be kept: %s", job.message.log_id, error)
                 return self._not_stored(job, decision, scanned)
-        return self._verdict(job, decision, scanned, location=location)
+        try:
+            return self._verdict(job, decision, scanned, location=location)
+        except SignError as error:
+            log.warning("(%s) not signed: %s", job.message.log_id, error)
+            return self._unsigned(job, decision, scanned, location=location)
 
     def also_record(self, recorder: Recorder) -> None:
         """Hand records to this one too. Before the first message."""
@@ -211,19 +222,69 @@ class Guard:
         for close in self._closing:
             close()
 
-    def _verdict(self, job: Job, decision: Decision, scanned: Scanned, *, location: str) -> Verdict:
+    def _add_proven_banks(self, job: Job, findings: Sequence[Finding]) -> None:
+        """Lay those banks over the recipients' policies that are told by who wrote the message. Raises StoreError.
+
+        What was asked of it, and whether it was taken at RCPT, was settled before.
+        """
+        envelope = job.message.envelope
+        if not self._policies.need_proofs:
+            return
+        proofs = proofs_of(findings, authors_of(job.message.fields))
+        banks = self._policies.banks(envelope.client, envelope.sender, envelope.traffic, proofs)
+        if banks == envelope.banks:
+            return
+        judged = [
+            self._policies.judged(
+                each.address, parameters=each.parameters, traffic=envelope.traffic, banks=banks, sender=envelope.sender
+            )
+            for each in envelope.recipients
+        ]
+        job.message = replace(job.message, envelope=replace(envelope, banks=banks))
+        job.judged = self._policies.with_authors(
+            judged, sender=envelope.sender, authors=authors_of(job.message.fields), banks=banks
+        )
+
+    def _unsigned(self, job: Job, decision: Decision, scanned: Scanned, *, location: str) -> Verdict:
+        """Return what becomes of a message that should have been signed and could not be."""
+        if self.rules.unsigned.of(job.message.envelope.traffic) is Destiny.PASS:
+            return self._verdict(job, decision, scanned, location=location, is_signed=False)
+        refused = replace(decision, answer=Destiny.TEMPFAIL, removed=(), keep=None)
+        told = reply.unavailable(job.message.mail_id)
+        return Verdict(
+            refused,
+            scanned.findings,
+            reply=told,
+            quarantined_as=location,
+            skipped=scanned.skipped,
+            unwanted=scanned.unwanted,
+            tree=scanned.tree,
+        )
+
+    def _verdict(
+        self, job: Job, decision: Decision, scanned: Scanned, *, location: str, is_signed: bool = True
+    ) -> Verdict:
+        """Return the verdict with everything that is to be done. Raises SignError."""
         mail_id = job.message.mail_id
         traffic = job.message.envelope.traffic
         goes = routing(decision, traffic=traffic, delimiter=self.rules.delimiter)
+        covered = covered_by(job.message.fields, scanned.findings)
+        style = self._style(job.message)
         fields = marks.edits_for(
             job.message.fields,
             decision,
             scanned.findings,
             mail_id=mail_id,
-            style=self._style(job.message),
+            style=style,
             traffic=traffic,
             is_stored=bool(location),
+            covered=frozenset[str]().union(*(each.names for each in covered)),
         )
+        if is_signed and self._signer is not None and decision.answer is Destiny.PASS:
+            results = authres.field_value(style.authserv_id or style.hostname, marks.proven(scanned.findings))
+            given = Given(job.message, decision, scanned.findings, fields, results, job.deadline)
+            fields = (*fields, *self._signer.edits(given))
+        breaks = broken_by(fields, covered)
         return Verdict(
             decision,
             scanned.findings,
@@ -235,7 +296,19 @@ class Guard:
             skipped=scanned.skipped,
             unwanted=scanned.unwanted,
             tree=scanned.tree,
+            breaks=breaks,
+            spares=tuple(dict.fromkeys(each.domain for each in covered if self._is_spared(fields, each, of_all(job)))),
         )
+
+    def _is_spared(self, edits: Sequence[Edit], covered: Covered, policy: Policy) -> bool:
+        """Whether an edit was left undone, or made elsewhere, for a signature's sake."""
+        if policy.protect_signatures is Protect.OFF:
+            return False
+        is_tag_elsewhere = any(isinstance(edit, InsertField) and edit.name == marks.TAG_FIELD for edit in edits)
+        is_rule_left = policy.protect_signatures is Protect.NEVER_BREAK and any(
+            rule.name.lower() in covered.names for rule in self.rules.style.custom
+        )
+        return is_tag_elsewhere or is_rule_left
 
     def _observed(self, job: Job, decision: Decision, scanned: Scanned) -> Verdict:
         """Return a verdict that tells what was decided and lets the message pass to everybody."""

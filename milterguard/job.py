@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
+from milterguard.config.dkim_key import ON_FAILURE_SIGNING
+from milterguard.config.on_failure import OnFailure
 from milterguard.core import marks, token
 from milterguard.core.destiny import Mixed
 from milterguard.core.envelope import Traffic
@@ -26,6 +28,8 @@ class Rules:
     """Every message passes, whatever was decided: nothing is kept, nobody is removed."""
     is_marking: bool = True
     """While observing: our fields are written all the same."""
+    unsigned: OnFailure = ON_FAILURE_SIGNING
+    """As ``signing.on_failure``."""
     delimiter: str = ""
     """As ``local.recipient_delimiter``."""
 

@@ -25,6 +25,7 @@ from milterguard.core.envelope import Envelope, Traffic
 from milterguard.core.fate import Fate, Standing, standings
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message, Reader
+from milterguard.core.proofs import proofs_of
 from milterguard.core.recall import Forgotten, Memory, recalled
 from milterguard.core.verdict import Judged
 from milterguard.errors import ContentError
@@ -117,6 +118,13 @@ class Replay:
                 taken.append(judged)
         if not taken:
             return
+        if self._policies.need_proofs:
+            proofs = proofs_of(memory.findings, memory.authors)
+            banks = self._policies.banks(memory.client, memory.sender, traffic, proofs)
+            taken = [
+                self._policies.judged(each.recipient.address, each.recipient.parameters, traffic, banks, memory.sender)
+                for each in taken
+            ]
         known = self._policies.with_authors(taken, sender=memory.sender, authors=memory.authors, banks=banks)
         for group in _transactions(known, traffic):
             findings = self._findings(memory, group, traffic)

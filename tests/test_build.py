@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from milterguard.build import build_guard, build_releaser, open_quarantine
+from milterguard.config.dns import Dns
 from milterguard.config.settings import Checks, Clamd, Headers, Quarantine, Release, Server, Settings, Spamd, Store
 from milterguard.core.destiny import Destiny
 from milterguard.core.verdict import Verdict
@@ -17,6 +18,7 @@ from milterguard.guard import Guard
 from milterguard.store.journal import Journal
 from tests.core.build import Octets, envelope, fields
 from tests.daemons.folder import free_port
+from tests.daemons.milterguard import empty_dns
 
 
 @pytest.fixture
@@ -62,10 +64,12 @@ def test_every_check_that_is_enabled_is_asked(settings: Settings) -> None:
     """In the order of the tuple; nobody there is a finding of each."""
     nobody = (f"inet:{free_port()}@127.0.0.1",)
     checks = Checks(Clamd(sockets=nobody), Spamd(sockets=nobody))
-    guard = build_guard(Settings(settings.server, checks=checks, store=Store(url=""), quarantine=settings.quarantine))
+    dns = Dns(servers=(empty_dns().address,))
+    guard = build_guard(replace(settings, dns=dns, checks=checks, store=Store(url="")))
     _, verdict = answered(guard)
     guard.close()
-    assert [finding.check for finding in verdict.findings] == ["clamd", "spamd", "parts", "banned", "bad_header"]
+    proofs = ["iprev", "spf", "spf", "dkim", "arc", "dmarc"]
+    assert [each.check for each in verdict.findings] == [*proofs, "clamd", "spamd", "parts", "banned", "bad_header"]
     assert verdict.answer is Destiny.TEMPFAIL
 
 

@@ -17,6 +17,7 @@ from milterguard.core.listed import Listed, Listing
 from milterguard.core.marks import Style
 from milterguard.core.message import Message
 from milterguard.core.policy import Policy
+from milterguard.core.proofs import Proofs
 from milterguard.core.report import Record
 from milterguard.core.verdict import (
     AddRecipient,
@@ -45,7 +46,9 @@ class OnePolicy:
     def traffic(self, client: Client, sender: str = "") -> Traffic:
         return Traffic.ORIGINATING if client.is_authenticated else Traffic.INBOUND
 
-    def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
+    need_proofs = False
+
+    def banks(self, client: Client, sender: str, traffic: Traffic, proofs: Proofs | None = None) -> tuple[str, ...]:
         return ("MYNETS",) if client.is_authenticated else ()
 
     def with_authors(

@@ -85,7 +85,7 @@ def vouched(arc: Arc, is_trusted: Callable[[str], bool], is_aligned: Callable[[s
 
     Every sealer since then has to be trusted as well: whoever comes later could have changed anything.
     """
-    if arc.result != "pass":
+    if arc.result != "pass" or b"from" not in arc.chain[-1].message_signature.names:
         return ""
     for each in reversed(arc.chain):
         if not is_trusted(each.seal.domain):

@@ -100,7 +100,7 @@ class AuthenticationCheck:
         found = signatures_of(fields, most=settings.max_signatures) if settings.dkim else ()
         chain = arc.read_chain(fields) if settings.arc else Arc("none")
         kinds = [each.body for each in found if not isinstance(each, Checked)] + list(arc.bodies_of(chain))
-        bodies = dkim.body_digests(message, kinds, budget)
+        bodies = dkim.digests_of(message, kinds, budget)
         keys = dkim.Keys(lookup, min_bits=settings.min_key_bits)
         return dkim.check_signatures(found, fields, bodies, keys), arc.check_chain(chain, fields, bodies, keys)
 

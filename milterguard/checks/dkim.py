@@ -13,7 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from milterguard.checks.base import Budget
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Field, Message
-from milterguard.dkim.canonical import BodyDigest, BodyHasher, BodyKind
+from milterguard.dkim.body import body_digests
+from milterguard.dkim.canonical import BodyDigest, BodyKind
 from milterguard.dkim.key import PublicKey, key_for
 from milterguard.dkim.signature import Malformed, Signature
 from milterguard.dkim.verify import PERMERROR, TEMPERROR, Checked, verified
@@ -21,7 +22,6 @@ from milterguard.dns import Lookup
 from milterguard.errors import CheckError, CheckTimeout, ContentError, DnsError
 
 NAME = "dkim"
-_BLOCK = 65536
 _SHOWN_OCTETS = 8
 """Of a signature's value, to tell it from others. *Source:* RFC 6008 section 2."""
 
@@ -55,26 +55,14 @@ def findings_of(checked: Sequence[Checked]) -> tuple[Finding, ...]:
     return tuple(_finding(each) for each in checked)
 
 
-def body_digests(message: Message, kinds: Iterable[BodyKind], budget: Budget) -> dict[BodyKind, BodyDigest]:
+def digests_of(message: Message, kinds: Iterable[BodyKind], budget: Budget) -> dict[BodyKind, BodyDigest]:
     """Hash the body of a message while it arrives. Raises CheckError."""
-    wanted = tuple(kinds)
-    if not wanted:
-        return {}
-    hasher = BodyHasher(wanted)
     try:
-        reader = message.content.open(deadline=budget.deadline)
-        try:
-            while not budget.is_cancelled and (block := reader.read(_BLOCK)):
-                hasher.update(block)
-        finally:
-            reader.close()
+        return body_digests(message.content, kinds, deadline=budget.deadline, stop=lambda: budget.is_cancelled)
     except ContentError as error:
         if not budget.is_cancelled and not budget.remaining():
             raise CheckTimeout(NAME, "the message had not arrived in time") from error
         raise CheckError(NAME, "cancelled" if budget.is_cancelled else f"content: {error}") from error
-    if budget.is_cancelled:
-        raise CheckError(NAME, "cancelled")
-    return hasher.finish()
 
 
 def _checked(

@@ -10,9 +10,8 @@ wishes counts. A temporary error never refuses anything.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from milterguard.core.authors import authors_of
+from milterguard.core.authors import author_domains
 from milterguard.core.dmarc import Judgement, Passed, Wish, judged
-from milterguard.core.domain import ascii_domain, domain_of
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Field
 from milterguard.dns import Lookup
@@ -24,12 +23,6 @@ _MOST_DOMAINS = 5
 _WISHES = (Wish.NONE, Wish.QUARANTINE, Wish.REJECT)
 Exempt = Callable[[str], str]
 """From an author domain to who vouches for the message all the same; empty for nobody. Raises DnsError."""
-
-
-def author_domains(fields: Sequence[Field]) -> tuple[str | None, ...]:
-    """Return the domains of all that From may be read to name, each once; None for what is no domain."""
-    domains = (ascii_domain(domain_of(author)) for author in authors_of(fields))
-    return tuple(dict.fromkeys(domains))
 
 
 def check_dmarc(fields: Sequence[Field], passed: Passed, lookup: Lookup, exempt: Exempt) -> Finding:

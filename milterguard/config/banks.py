@@ -47,6 +47,9 @@ def bank(name: str, value: Any, known: Mapping[str, Entry], *, file: str) -> Ban
     if "originating" in value:
         originating = _read(_bool, value["originating"], file=file, name=f"{key}.originating")
     when = _when(value["when"], file=file, name=f"{key}.when")
+    if originating is not None and when.needs_proofs:
+        expected = "none: whether a message is originating is settled before anybody knows who wrote it"
+        raise ConfigError(file, f"{key}.originating", expected=expected, got="one")
     return Bank(name, when, tuple(settings), f"{file}: [bank.{name}]", originating)
 
 
@@ -111,6 +114,9 @@ _READERS: Mapping[str, tuple[str, Callable[[Any], Any]]] = {
     "certificate_issuer": ("issuers", _several(str)),
     "helo": ("helos", _several(str)),
     "sender": ("senders", _several(str)),
+    "dkim_author": ("dkim_authors", _several(str)),
+    "aligned_author": ("aligned_authors", _several(str)),
+    "dkim_signer": ("signers", _several(str)),
     "traffic": ("traffics", _several(_traffic)),
 }
 """Keys of ``when``, the attributes that they give, and how they are read."""

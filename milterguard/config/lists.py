@@ -102,6 +102,9 @@ def _of_bank(bank: Bank) -> Iterator[NamedList]:
         ("network", ListKind.NETWORKS, bank.when.networks),
         ("helo", ListKind.DOMAINS, bank.when.helos),
         ("sender", ListKind.SENDERS, bank.when.senders),
+        ("dkim_author", ListKind.SENDERS, bank.when.dkim_authors),
+        ("aligned_author", ListKind.SENDERS, bank.when.aligned_authors),
+        ("dkim_signer", ListKind.DOMAINS, bank.when.signers),
     ):
         yield NamedList(kind, entries, file, f"{place}.when.{key}", selects=True)
     yield from _of_senders(bank.settings, file, place=place)

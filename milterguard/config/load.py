@@ -2,7 +2,7 @@
 """The settings from where the operator put them: file, ``conf.d`` beside it, environment, in that order.
 
 What comes later wins, key by key, set by set of ``[[banned.NAME]]`` and bank by bank of ``[bank.NAME]``;
-entries of ``[[recipient]]``, ``[[table]]`` and ``[[field]]`` add up. Everything is checked before
+entries of ``[[recipient]]``, ``[[table]]``, ``[[field]]`` and ``[[dkim_key]]`` add up. Everything is checked before
 anything is used, so that a slip stops a reload and never a message.
 
 *Errors:* ConfigError with file, dotted key, what was expected and what was found, and never a secret.
@@ -17,6 +17,7 @@ from typing import Any
 from milterguard.config.banks import bank
 from milterguard.config.banned import rule_set
 from milterguard.config.contradiction import check
+from milterguard.config.dkim_key import DkimKey, dkim_keys
 from milterguard.config.environment import CONFIG_VARIABLE, read_environment
 from milterguard.config.field_rule import MOST_RULES, field_rules
 from milterguard.config.lists import read_files
@@ -72,7 +73,7 @@ def load(path: Path | None, *, environ: Mapping[str, str]) -> Loaded:
         tuple(collected.on_trial.items()),
         collected.fields,
     )
-    settings = replace(settings, tables=collected.tables)
+    settings = replace(settings, tables=collected.tables, dkim_keys=collected.dkim_keys)
     check(settings, collected.origins)
     settings = replace(settings, files=read_files(settings, collected.origins))
     return Loaded(settings, MappingProxyType(collected.origins))
@@ -90,6 +91,7 @@ class _Collected:
         self.banks: dict[str, Bank] = {}
         self.on_trial: dict[str, object] = {}
         self.fields: tuple[FieldRule, ...] = ()
+        self.dkim_keys: tuple[DkimKey, ...] = ()
 
     def set(self, entry: Entry, value: Any, *, origin: str) -> None:
         if isinstance(value, OnTrial):
@@ -116,6 +118,10 @@ class _Collected:
                 self._add_banks(value, file)
             elif name == "field":
                 self._add_fields(value, file)
+            elif name == "dkim_key":
+                self.dkim_keys += dkim_keys(value, file=file)
+                shown = {f"dkim_key[{number}]": key.origin for number, key in enumerate(self.dkim_keys, start=1)}
+                self.origins.update(shown)
             elif any(section == name or section.startswith(f"{name}.") for section in sections()):
                 self.add_table(_as_table(value, file=file, name=name), file, path=name)
             else:
@@ -194,7 +200,7 @@ def _sections() -> str:
     return "one of the sections " + ", ".join(
         [
             *(f"[{name}]" for name in sections()),
-            *("[[table]]", "[[recipient]]", "[bank.NAME]", "[[banned.NAME]]", "[[field]]"),
+            *("[[table]]", "[[recipient]]", "[bank.NAME]", "[[banned.NAME]]", "[[field]]", "[[dkim_key]]"),
         ]
     )
 
@@ -210,7 +216,7 @@ def _known_in(path: str) -> Sequence[str]:
     """Return the keys and sections directly below a dotted name."""
     start = f"{path}." if path else ""
     known = [name.removeprefix(start).partition(".")[0] for name in entries() if name.startswith(start)]
-    return [*dict.fromkeys(known), *([] if path else ["table", "recipient", "bank", "banned", "field"])]
+    return [*dict.fromkeys(known), *([] if path else ["table", "recipient", "bank", "banned", "field", "dkim_key"])]
 
 
 def _elsewhere(key: str, path: str = "") -> str:

@@ -10,6 +10,7 @@ from enum import StrEnum
 
 from milterguard.config.authentication import Authentication
 from milterguard.config.banned_rules import shipped
+from milterguard.config.dkim_key import DkimKey, Signing
 from milterguard.config.dns import Dns
 from milterguard.config.list_file import ListFile
 from milterguard.config.lookup import Lookup
@@ -358,6 +359,7 @@ class Settings:
     lookup: Lookup = field(default_factory=Lookup)
     checks: Checks = field(default_factory=Checks)
     headers: Headers = field(default_factory=Headers)
+    signing: Signing = field(default_factory=Signing)
     store: Store = field(default_factory=Store)
     quarantine: Quarantine = field(default_factory=Quarantine)
     release: Release = field(default_factory=Release)
@@ -375,5 +377,7 @@ class Settings:
     """The sets that ``banned_rules`` may name, those of the program and those of ``[[banned.NAME]]``."""
     fields: tuple[FieldRule, ...] = ()
     """What the operator wants added, removed or replaced: ``[[field]]``, in the order of the files."""
+    dkim_keys: tuple[DkimKey, ...] = ()
+    """What mail is signed with: ``[[dkim_key]]``."""
     files: tuple[ListFile, ...] = ()
     """What lists and tables name, as it was when the settings were read."""

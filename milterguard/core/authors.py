@@ -8,9 +8,10 @@ Linear in the octets, whatever they are. Never raises.
 """
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from itertools import islice
 
+from milterguard.core.domain import ascii_domain, domain_of
 from milterguard.core.message import Field
 
 _OUTSIDE = re.compile(rb'\\.|"(?:[^"\\]|\\.)*+"|\(', re.DOTALL)
@@ -58,6 +59,12 @@ def _readings(word: bytes) -> tuple[bytes, ...]:
 def authors_of(fields: Iterable[Field]) -> tuple[str, ...]:
     """Return the addresses in all From fields of a message, in their order."""
     return tuple(author for field in fields if field.is_named(b"From") for author in addresses(field.value))
+
+
+def author_domains(fields: Sequence[Field]) -> tuple[str | None, ...]:
+    """Return the domains of all that From may be read to name, each once; None for what is no domain."""
+    domains = (ascii_domain(domain_of(author)) for author in authors_of(fields))
+    return tuple(dict.fromkeys(domains))
 
 
 def _names_somebody(place: bytes) -> bool:

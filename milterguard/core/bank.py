@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Policy banks: what is laid over ``[policy]`` for a whole message, and for which messages.
 
-*Source:* amavis ``%policy_bank``, ``%interface_policy``, ``@client_ipaddr_policy``. *Errors:* none.
+*Source:* amavis ``%policy_bank``, ``%interface_policy``, ``@client_ipaddr_policy``, ``@author_to_policy_bank_maps``.
+*Errors:* none.
 """
 
 from dataclasses import dataclass
@@ -30,10 +31,21 @@ class When:
     """Host names, with a leading dot for a domain and what is below it; ``!``, ``/expression/``, ``file:/PATH``."""
     senders: tuple[str, ...] = ()
     """Written like ``match`` of recipients; ``<>`` for the null sender."""
+    dkim_authors: tuple[str, ...] = ()
+    """Authors in From whom a DKIM signature proves; written like senders. Known once the message is here."""
+    aligned_authors: tuple[str, ...] = ()
+    """Authors whom SPF or DKIM proves."""
+    signers: tuple[str, ...] = ()
+    """Domains of DKIM signatures that hold (``d=``)."""
     traffics: tuple[Traffic, ...] = ()
     is_authenticated: bool | None = None
     is_encrypted: bool | None = None
     """By TLS."""
+
+    @property
+    def needs_proofs(self) -> bool:
+        """Whether it can be told only once it is known who sent the message."""
+        return bool(self.dkim_authors or self.aligned_authors or self.signers)
 
 
 @dataclass(frozen=True, slots=True)

@@ -47,6 +47,8 @@ def evidence(record: Record) -> dict[str, Any]:
         "unwanted": list(verdict.unwanted),
         "outcomes": [{**outcome, "fate": fate} for outcome, fate in zip(outcomes, fates, strict=True)],
         "kept_for": list(verdict.decision.keep.recipients) if verdict.decision.keep else [],
+        "breaks_signatures": list(verdict.breaks),
+        "spares_signatures": list(verdict.spares),
         "edits": [edit_words(each) for each in verdict.edits],
     }
 

@@ -19,6 +19,7 @@ from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Field
+from milterguard.core.policy import Protect
 from milterguard.core.reply import category_words
 from milterguard.core.spam_marks import spam_fields
 from milterguard.core.subject import subject_edits
@@ -27,6 +28,9 @@ from milterguard.core.verdict import Decision, Edit, InsertField, Outcome, Remov
 
 TOKEN_FIELD = "X-Milterguard-Release"  # noqa: S105
 """Carries the release token; always removed."""
+
+TAG_FIELD = "X-Subject-Tag"
+"""Carries the tag of a Subject that a signature covers (``protect_signatures``)."""
 
 OWN_NAMES = (
     "X-Spam-Status",
@@ -39,6 +43,7 @@ OWN_NAMES = (
     "X-Virus-Scanned",
     "X-Quarantine-ID",
     "Received-SPF",
+    TAG_FIELD,
     TOKEN_FIELD,
 )
 """Fields that only we may write: foreign copies are always removed."""
@@ -81,12 +86,14 @@ def edits_for(
     style: Style,
     traffic: Traffic = Traffic.INBOUND,
     is_stored: bool = False,
+    covered: frozenset[str] = frozenset(),
 ) -> tuple[Edit, ...]:
     """Return everything to be done to the fields of an accepted message, in the order it must be done.
 
     Removals of foreign copies from the highest index down (lower ones would shift the rest), then
     the Subject, then our fields at the top, and above them the operator's own. Empty unless the
-    answer is PASS.
+    answer is PASS. ``covered`` are names of fields, in small letters, that a valid signature covers:
+    ``protect_signatures`` says whether it may be broken.
     """
     if decision.answer is not Destiny.PASS:
         return ()
@@ -96,12 +103,15 @@ def edits_for(
     kept_for = decision.keep.recipients if is_stored and decision.keep else ()
     ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, kept_for=kept_for)
     theirs = custom(fields, style.custom, accepted, traffic=traffic, mail_id=mail_id, hostname=style.hostname)
+    protect = accepted[0].policy.protect_signatures
+    spared = covered if protect is Protect.NEVER_BREAK else frozenset()
+    other = TAG_FIELD if protect is not Protect.OFF and "subject" in covered else ""
     return (
         *foreign_copies(fields, style),
-        *theirs.removals,
-        *subject_edits(fields, accepted, mail_id=mail_id, hostname=style.hostname),
+        *(edit for edit in theirs.removals if edit.name.lower() not in spared),
+        *subject_edits(fields, accepted, mail_id=mail_id, hostname=style.hostname, other=other),
         *(InsertField(name, value) for name, value in reversed(ours)),
-        *theirs.inserts,
+        *(edit for edit in theirs.inserts if edit.name.lower() not in spared),
     )
 
 
@@ -157,12 +167,21 @@ def _our_fields(
 
 def _proofs(findings: Sequence[Finding], style: Style) -> list[tuple[str, str]]:
     """Return who sent the message, for everybody: in the order in which it was found out."""
-    told = sorted((each for each in findings if each.result), key=lambda each: _METHODS.index(each.check))
+    told = proven(findings)
     value = authres.field_value(style.authserv_id or style.hostname, told)
     fields = [(authres.NAME, value)] if value else []
     if style.has_received_spf:
         fields += [("Received-SPF", received_spf(each, style.hostname)) for each in told if each.check == "spf"]
     return fields
+
+
+def proven(findings: Iterable[Finding]) -> list[Finding]:
+    """Return the findings that have a result, in the order of Authentication-Results."""
+    return sorted((each for each in findings if each.check in _METHODS and each.result), key=_method)
+
+
+def _method(finding: Finding) -> int:
+    return _METHODS.index(finding.check)
 
 
 def _virus_scanned(accepted: Sequence[Outcome], findings: Sequence[Finding], style: Style) -> str:

@@ -9,11 +9,31 @@ category to the recipient, a lover gets the category and its marks and the mail,
 """
 
 from dataclasses import dataclass
+from enum import StrEnum
 
 from milterguard.core.by_category import ByCategory
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.finding import Category
 from milterguard.core.setting import setting
+
+
+class Sign(StrEnum):
+    """Which mail gets a DKIM signature of ours."""
+
+    ORIGINATING = "originating"
+    ALWAYS = "always"
+    NEVER = "never"
+
+
+class Protect(StrEnum):
+    """What counts more, an edit of ours or a signature that it would break."""
+
+    OFF = "off"
+    """The edit."""
+    PREFER_FIELDS = "prefer_fields"
+    """A tag that would stand in the Subject stands in a field of its own."""
+    NEVER_BREAK = "never_break"
+    """The signature: nothing is changed that it covers, but for fields that only we may write."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +209,21 @@ class Policy:
         Mixed.REMOVE,
         "When some recipients pass and others do not: remove the others (their copy is kept), "
         "split them into a transaction of their own at RCPT, or let the strictest answer hold for all.",
+        per="message",
+    )
+    dkim_sign: Sign = setting(
+        Sign.ORIGINATING,
+        "Which mail is signed with our keys: originating, always (in banks) or never.",
+        amavis="$enable_dkim_signing",
+        per="message",
+    )
+    arc_seal: bool = setting(
+        False, "Seal what is delivered with signing.arc_domain: for recipients whose mail is forwarded to elsewhere."
+    )
+    protect_signatures: Protect = setting(
+        Protect.OFF,
+        "When our edit would break a valid DKIM signature of delivered mail: off, edit all the same; prefer_fields, "
+        "put a Subject tag into X-Subject-Tag instead; never_break, change nothing that is signed.",
         per="message",
     )
     contact: str = setting(

@@ -20,16 +20,19 @@ _SPAM_WEIGHT = Category.SPAMMY * 10
 
 
 def subject_edits(
-    fields: Sequence[Field], accepted: Sequence[Outcome], *, mail_id: str, hostname: str
+    fields: Sequence[Field], accepted: Sequence[Outcome], *, mail_id: str, hostname: str, other: str = ""
 ) -> tuple[Edit, ...]:
     """Return the change that puts the tag of the heaviest category before the Subject.
 
     Earlier copies of the tag are taken out, so tags never pile up. Placeholders in it are replaced.
+    ``other`` is the name of a field that has the tag instead, where the Subject must stay as it is.
     """
     local = [outcome for outcome in accepted if outcome.recipient.is_local]
     tag = expanded(_subject_tag(local), placeholders(local, mail_id=mail_id, hostname=hostname))
     if not tag:
         return ()
+    if other:
+        return (InsertField(other, field_text(tag).strip()),)
     subjects = [field for field in fields if field.is_named(b"Subject")]
     if not subjects:
         return (InsertField("Subject", field_text(tag).rstrip()),)

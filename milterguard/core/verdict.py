@@ -188,6 +188,10 @@ class Verdict:
     """Of those the ones that nobody wanted: all bypass them, or have lists that know the sender."""
     tree: Tree = ()
     """The message's parts, where it was taken apart."""
+    breaks: tuple[str, ...] = ()
+    """Domains whose valid DKIM signatures our edits break."""
+    spares: tuple[str, ...] = ()
+    """Domains for whose valid signatures an edit was left undone, or made elsewhere."""
     released: str = ""
     """Id of the quarantined message that this one gives back; empty for all other mail."""
     is_observed: bool = False

@@ -94,8 +94,11 @@ def signature_of(field: Field) -> Signature:
 
 
 def message_signature_of(field: Field) -> Signature:
-    """Return what an ARC-Message-Signature says. Raises Malformed. *Source:* RFC 8617 section 4.1.2."""
-    signature = _signature(field, tags_of(field), default=Canonical.RELAXED, has_identity=False)
+    """Return what an ARC-Message-Signature says; it may cover no field. Raises Malformed.
+
+    *Source:* RFC 8617 section 4.1.2, where ``i=`` is the instance.
+    """
+    signature = _signature(field, tags_of(field), default=Canonical.RELAXED, is_dkim=False)
     if b"arc-seal" in signature.names:
         raise Malformed("h= names ARC-Seal")
     return signature
@@ -126,11 +129,13 @@ def without_value(field: Field) -> Field:
     return Field(field.name, _B_VALUE.sub(rb"\1", field.value, count=1))
 
 
-def _signature(field: Field, tags: Tags, *, default: Canonical, has_identity: bool = True) -> Signature:
+def _signature(field: Field, tags: Tags, *, default: Canonical, is_dkim: bool = True) -> Signature:
     domain, selector, algorithm = _signer(tags)
     header_way, body_way = _ways(tags.get(b"c"), default)
-    names = tuple(_list(_needed(tags, b"h").lower()))
-    if b"from" not in names:
+    if b"h" not in tags:
+        raise Malformed("no h=")
+    names = tuple(_list(tags[b"h"].lower()))
+    if is_dkim and b"from" not in names:
         raise Malformed("h= does not name From")
     signed_at, expires_at = _time(tags, b"t"), _time(tags, b"x")
     if signed_at is not None and expires_at is not None and expires_at < signed_at:
@@ -145,7 +150,7 @@ def _signature(field: Field, tags: Tags, *, default: Canonical, has_identity: bo
         body=BodyKind(body_way, _length(tags.get(b"l"))),
         body_digest=_octets(tags, b"bh"),
         octets=_octets(tags, b"b"),
-        identity=_text(tags.get(b"i", b""), "i=") if has_identity else "",
+        identity=_text(tags.get(b"i", b""), "i=") if is_dkim else "",
         signed_at=signed_at,
         expires_at=expires_at,
     )

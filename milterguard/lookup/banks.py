@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from milterguard.config.list_file import ListKind
 from milterguard.core.bank import NON_SMTPD, Bank
 from milterguard.core.envelope import Client, Traffic
+from milterguard.core.proofs import Proofs
 from milterguard.lookup.address import canonical_domain, domain_keys, match_keys
 from milterguard.lookup.live_file import LiveFiles
 from milterguard.lookup.network import Networks, address_of
@@ -27,6 +28,9 @@ class _Keys:
     networks: Networks
     helos: Table[None]
     senders: Table[None]
+    dkim_authors: Table[None]
+    aligned_authors: Table[None]
+    signers: Table[None]
 
 
 class Banks:
@@ -36,10 +40,17 @@ class Banks:
         self._banks = tuple(_keys(each, files) for each in with_built_in(banks))
         self._delimiter = delimiter
 
-    def chosen(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
-        """Return the names of the banks that hold, in their order."""
+    @property
+    def need_proofs(self) -> bool:
+        """Whether any can be told only once it is known who sent the message."""
+        return any(each.bank.when.needs_proofs for each in self._banks)
+
+    def chosen(self, client: Client, sender: str, traffic: Traffic, proofs: Proofs | None = None) -> tuple[str, ...]:
+        """Return the names of the banks that hold, in their order; without ``proofs`` those that need none."""
         return tuple(
-            each.bank.name for each in self._banks if self._holds(each, client, sender=sender, traffic=traffic)
+            each.bank.name
+            for each in self._banks
+            if self._holds(each, client, sender=sender, traffic=traffic) and self._is_proven(each, proofs)
         )
 
     def originating(self, client: Client, sender: str, traffic: Traffic) -> bool | None:
@@ -47,7 +58,11 @@ class Banks:
 
         A bank that is chosen by the direction is chosen by the one that mail has without banks.
         """
-        held = (each.bank for each in self._banks if self._holds(each, client, sender=sender, traffic=traffic))
+        held = (
+            each.bank
+            for each in self._banks
+            if not each.bank.when.needs_proofs and self._holds(each, client, sender=sender, traffic=traffic)
+        )
         return next((bank.originating for bank in reversed(list(held)) if bank.originating is not None), None)
 
     def _holds(self, keys: _Keys, client: Client, *, sender: str, traffic: Traffic) -> bool:
@@ -64,6 +79,19 @@ class Banks:
             and (not when.traffics or traffic in when.traffics)
             and when.is_authenticated in (None, client.is_authenticated)
             and when.is_encrypted in (None, bool(client.tls))
+        )
+
+    def _is_proven(self, keys: _Keys, proofs: Proofs | None) -> bool:
+        when = keys.bank.when
+        if not when.needs_proofs:
+            return True
+        if proofs is None:
+            return False
+        author = self._sender_keys(proofs.author) if proofs.author else ()
+        return (
+            (not when.dkim_authors or (proofs.is_by_dkim and keys.dkim_authors.find(author) is not None))
+            and (not when.aligned_authors or keys.aligned_authors.find(author) is not None)
+            and (not when.signers or any(keys.signers.find(_helo_keys(each)) is not None for each in proofs.signers))
         )
 
     def _sender_keys(self, sender: str) -> tuple[str, ...]:
@@ -83,6 +111,9 @@ def _keys(bank: Bank, files: LiveFiles) -> _Keys:
         Networks(when.networks, files=files),
         Table(((text, None) for text in when.helos), files=files, kind=ListKind.DOMAINS),
         Table(((text, None) for text in when.senders), files=files),
+        Table(((text, None) for text in when.dkim_authors), files=files),
+        Table(((text, None) for text in when.aligned_authors), files=files),
+        Table(((text, None) for text in when.signers), files=files, kind=ListKind.DOMAINS),
     )
 
 

@@ -24,6 +24,7 @@ from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Category
 from milterguard.core.listed import NOT_LISTED
 from milterguard.core.policy import Policy
+from milterguard.core.proofs import Proofs
 from milterguard.core.verdict import Judged
 from milterguard.lookup.address import domain_keys, match_keys, parse
 from milterguard.lookup.banks import Banks, with_built_in
@@ -107,9 +108,14 @@ class Policies:
             return Traffic.LOCAL
         return Traffic.ORIGINATING if self._networks.hold(address) else Traffic.INBOUND
 
-    def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
+    @property
+    def need_proofs(self) -> bool:
+        """Whether there are banks that can be told only once it is known who sent the message."""
+        return self._chooser.need_proofs
+
+    def banks(self, client: Client, sender: str, traffic: Traffic, proofs: Proofs | None = None) -> tuple[str, ...]:
         """Return the names of the banks that hold for a message, in their order."""
-        return self._chooser.chosen(client, sender, traffic)
+        return self._chooser.chosen(client, sender, traffic, proofs)
 
     def judged(
         self,

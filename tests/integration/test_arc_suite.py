@@ -30,7 +30,8 @@ def test_a_scenario_comes_out_as_the_suite_says(scenario: dict[str, Any], post: 
         octets = str(case["message"]).encode().replace(b"\n", b"\r\n")
         told = post.send(octets)
         assert told.fields, (name, str(told.dialogue.last))
-        expected = (case["cv"] or "None").lower()
+        # Where the suite names no status, a forwarder had said that the chain was broken: so it still is.
+        expected = (case["cv"] or "Fail").lower()
         if told.result("arc") != expected:
             wrong.append(f"{name}: {told.result('arc')} instead of {expected}: {told.value}: {case['description']}")
     assert wrong == []

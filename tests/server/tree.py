@@ -29,6 +29,7 @@ from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message, blocks
 from milterguard.core.policy import Policy
+from milterguard.core.proofs import Proofs
 from milterguard.core.report import Record
 from milterguard.core.verdict import Decision, Judged
 from milterguard.errors import CheckTimeout, ConfigError
@@ -85,7 +86,9 @@ class Policies:
     def traffic(self, client: Client, sender: str = "") -> Traffic:
         return Traffic.INBOUND
 
-    def banks(self, client: Client, sender: str, traffic: Traffic) -> tuple[str, ...]:
+    need_proofs = False
+
+    def banks(self, client: Client, sender: str, traffic: Traffic, proofs: Proofs | None = None) -> tuple[str, ...]:
         return ()
 
     def with_authors(
