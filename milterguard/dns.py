@@ -27,7 +27,7 @@ import dns.resolver
 import idna
 from dns.rdatatype import RdataType
 
-from milterguard.config.dns import Dns
+from milterguard.config.dns import Dns, server_of
 from milterguard.errors import ConfigError, DnsError
 
 _MAX_ALIASES = 8
@@ -204,25 +204,10 @@ def _servers(given: Sequence[str]) -> Iterator[dns.nameserver.Do53Nameserver]:
         yield from _system_servers()
         return
     for text in given:
-        yield dns.nameserver.Do53Nameserver(*server_of(text))
-
-
-def server_of(text: str) -> tuple[str, int]:
-    """Return address and port of ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``. Raises ConfigError."""
-    host, port = text, "53"
-    if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
-    elif text.count(":") == 1:
-        host, _, port = text.partition(":")
-    try:
-        address = str(ipaddress.ip_address(host))
-        number = int(port)
-    except ValueError:
-        number = 0
-    if not 0 < number < 65536:
-        raise ConfigError("settings", "dns.servers", expected="ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT", got=text)
-    return address, number
+        address, port = server_of(text)
+        if not port:
+            raise ConfigError("settings", "dns.servers", expected="ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT", got=text)
+        yield dns.nameserver.Do53Nameserver(address, port)
 
 
 def _system_servers() -> Iterator[dns.nameserver.Do53Nameserver]:

@@ -6,8 +6,8 @@ import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from milterguard.config.dkim_key import ON_FAILURE_SIGNING
 from milterguard.config.on_failure import OnFailure
+from milterguard.config.signing import ON_FAILURE_SIGNING
 from milterguard.core import marks, token
 from milterguard.core.destiny import Mixed
 from milterguard.core.envelope import Traffic

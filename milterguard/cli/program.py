@@ -24,6 +24,7 @@ _COMMANDS: Mapping[str, str] = {
     "policy": "Show what holds for a recipient, and why.",
     "replay": "Decide past mail again under other settings.",
     "test": "Run a postmaster's own tests of the policy.",
+    "dkim": "Make, publish, test and hold the keys that mail is signed with.",
     "config": "Print a sample or the effective configuration.",
     "db": "Create or upgrade the database.",
     "completion": "Print the completion script of a shell.",

@@ -13,6 +13,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, NoReturn
 
 from milterguard.config.banned import known_sets
+from milterguard.config.dkim_key import authentication_slips, signing_slips
+from milterguard.config.dns import is_name_server
 from milterguard.config.ldap_contradiction import check_ldap
 from milterguard.config.lookup import sql_slips
 from milterguard.config.schema import entries, value_of
@@ -52,6 +54,8 @@ def check(settings: Settings, origins: Mapping[str, str]) -> None:
     checker.banned()
     checker.parts()
     checker.lookup()
+    checker.signing()
+    checker.authentication()
     _check_rules(settings.recipients)
 
 
@@ -74,6 +78,26 @@ class _Checker:
         delimiter = self._settings.local.recipient_delimiter
         if any(character not in string.punctuation or character in '@".' for character in delimiter):
             self._fail("local.recipient_delimiter", expected='"+", "-" or the like', got=described(delimiter))
+
+    def signing(self) -> None:
+        signing, keys = self._settings.signing, self._settings.dkim_keys
+        if signing.signer:
+            self._parse_socket("signing.signer", signing.signer, kinds=(SocketKind.UNIX,))
+        for key, expected, got in signing_slips(signing, keys):
+            self._fail(f"signing.{key}", expected=expected, got=got)
+        names = [(key.domain, key.selector) for key in keys]
+        for each in keys:
+            if names.count((each.domain, each.selector)) > 1:
+                expected = "each selector of a domain once"
+                raise ConfigError(each.origin, "selector", expected=expected, got=f"{each.selector} twice")
+
+    def authentication(self) -> None:
+        section = self._settings.checks.authentication
+        for key, expected, got in authentication_slips(section):
+            self._fail(f"checks.authentication.{key}", expected=expected, got=got)
+        for text in self._settings.dns.servers:
+            if not is_name_server(text):
+                self._fail("dns.servers", expected="ADDRESS, ADDRESS:PORT or [ADDRESS]:PORT", got=described(text))
 
     def ldap(self) -> None:
         try:

@@ -1,89 +1,25 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""From ``[[dkim_key]]`` to keys, and ``[signing]``: what mail is signed with, and how.
+"""From ``[[dkim_key]]`` to keys, and slips in it, in ``[signing]`` and in ``[checks.authentication]``.
 
-*Source:* amavis ``dkim_key``, ``@dkim_signature_options_bysender_maps``, ``%signed_header_fields``.
 *Errors:* ConfigError with file and entry.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
-from milterguard.config.on_failure import OnFailure
+from milterguard.config.authentication import Authentication
+from milterguard.config.select import NoSelectError, parsed
+from milterguard.config.signing import DkimKey, Signing, is_for
 from milterguard.config.value import described, suggestion
-from milterguard.core.destiny import Destiny
 from milterguard.core.domain import ascii_domain
-from milterguard.core.setting import setting
 from milterguard.core.text import printable
-from milterguard.dkim.canonical import Canonical
+from milterguard.dkim.compose import NEVER_SIGNED
 from milterguard.errors import ConfigError
 
+_FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,75}\Z")
 _KEYS = ("domain", "selector", "file", "subdomains")
 _SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\Z")
-SIGNED_FIELDS = (
-    *("From", "Sender", "Reply-To", "To", "Cc", "Subject", "Date", "Message-ID", "In-Reply-To", "References"),
-    *("MIME-Version", "Content-Type", "Content-Transfer-Encoding", "Content-ID", "Content-Description"),
-    *("Resent-Date", "Resent-From", "Resent-Sender", "Resent-To", "Resent-Cc", "Resent-Message-ID"),
-    *("List-Id", "List-Help", "List-Unsubscribe", "List-Unsubscribe-Post", "List-Subscribe", "List-Post"),
-    *("List-Owner", "List-Archive", "Autocrypt"),
-)
-ON_FAILURE_SIGNING = OnFailure(Destiny.PASS, Destiny.TEMPFAIL, Destiny.PASS)
-"""A domain that asks others to reject what is not signed would lose its mail; a client can come again."""
-
-
-@dataclass(frozen=True, slots=True)
-class DkimKey:
-    """One entry of ``[[dkim_key]]``."""
-
-    domain: str
-    """As A-labels, in small letters."""
-    selector: str
-    file: str
-    subdomains: bool = False
-    """For mail of the domains below it too."""
-    origin: str = ""
-    """File and entry, for messages."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signing:
-    """DKIM signatures and ARC seals of ours. Section ``[signing]``."""
-
-    enabled: bool = setting(True, "Sign originating mail of the domains that have keys.", amavis="$enable_dkim_signing")
-    signer: str = setting(
-        "",
-        "unix:/PATH of milterguard dkim serve, which holds the keys in a process of its own; empty: workers read them.",
-        amavis="$dkim_signing_service",
-    )
-    signer_timeout_seconds: float = setting(5.0, "How long the key process is waited for.", minimum=0.1, maximum=60)
-    signer_group: str = setting("", "Group that may ask the key process, such as the workers'; empty: its own.")
-    keys_urls: tuple[str, ...] = setting(
-        (), "Databases with keys, written like lookup.sql.urls; asked where [[dkim_key]] has none.", secret=True
-    )
-    keys_select: str = setting(
-        "", "SELECT of domain, selector and private key (PEM) for the domain %d; empty: no database is asked."
-    )
-    keys_seconds: float = setting(60.0, "What keys_select gave holds for that long.", minimum=0, maximum=86400)
-    header_canonicalization: Canonical = setting(
-        Canonical.RELAXED, "How fields are written before they are signed: relaxed or simple.", amavis="c"
-    )
-    body_canonicalization: Canonical = setting(
-        Canonical.RELAXED, "How the body is written before it is signed: relaxed or simple.", amavis="c"
-    )
-    expire_seconds: int = setting(0, "A signature is good for that long (x=); 0: for ever.", amavis="ttl", minimum=0)
-    sign_fields: tuple[str, ...] = setting(
-        SIGNED_FIELDS, "Fields that are signed, all there are of each.", amavis="%signed_header_fields"
-    )
-    oversign_fields: tuple[str, ...] = setting(
-        ("From", "To", "Subject", "Date", "Reply-To", "Content-Type"),
-        "Fields that are signed once more than they stand, so that nobody can add one.",
-        amavis="%signed_header_fields",
-    )
-    arc_domain: str = setting("", "Domain whose key seals mail that is forwarded (arc_seal); empty: nothing is sealed.")
-    on_failure: OnFailure = setting(
-        ON_FAILURE_SIGNING, "tempfail or pass, without a signature, when a message could not be signed."
-    )
 
 
 def dkim_keys(tables: Any, *, file: str) -> tuple[DkimKey, ...]:
@@ -121,3 +57,35 @@ def _word(table: Mapping[str, Any], key: str, *, file: str, name: str) -> str:
         got = "none" if value is None else described(value)
         raise ConfigError(file, f"{name}.{key}", expected="text", got=got)
     return value
+
+
+def signing_slips(signing: Signing, keys: Sequence[DkimKey]) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong: key, what was expected, what was found."""
+    for key in ("sign_fields", "oversign_fields"):
+        for name in getattr(signing, key):
+            if not _FIELD_NAME.match(name) or name.lower().encode("ascii") in NEVER_SIGNED:
+                yield key, "fields that stay as they are on the way", described(name)
+    if "from" not in {name.lower() for name in signing.sign_fields}:
+        yield "sign_fields", "From among them (RFC 6376)", "none"
+    domain = signing.arc_domain
+    if domain and ascii_domain(domain) != domain:
+        yield "arc_domain", "a domain, small letters", described(domain)
+    elif domain and not (signing.signer or signing.keys_select) and not any(is_for(key, domain) for key in keys):
+        yield "arc_domain", "a [[dkim_key]] of that domain", described(domain)
+    if bool(signing.keys_select) != bool(signing.keys_urls):
+        yield "keys_select", "keys_urls beside it", "one without the other"
+    try:
+        if signing.keys_select:
+            parsed(signing.keys_select, places="d", needed="d")
+    except NoSelectError as error:
+        yield "keys_select", error.expected, error.got
+
+
+def authentication_slips(section: Authentication) -> Iterator[tuple[str, str, str]]:
+    """Yield what is wrong: key, what was expected, what was found."""
+    for key in ("trusted_sealers", "trusted_lists"):
+        for domain in getattr(section, key):
+            if ascii_domain(domain) != domain:
+                yield key, "domains, small letters", described(domain)
+    if section.enabled and section.dmarc and not (section.spf and section.dkim):
+        yield "dmarc", "spf and dkim beside it", "dmarc without them"

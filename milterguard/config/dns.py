@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Settings of ``[dns]``. *Errors:* none."""
 
+import ipaddress
 from dataclasses import dataclass
 
 from milterguard.core.setting import setting
@@ -25,3 +26,22 @@ class Dns:
     cache_entries: int = setting(
         50000, "Answers that one worker remembers, for as long as each may be; negative ones too.", minimum=1
     )
+
+
+def server_of(text: str) -> tuple[str, int]:
+    """Return address and port of ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``; port 0 for what is none."""
+    host, port = text, "53"
+    if text.startswith("["):
+        host, _, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or "53"
+    elif text.count(":") == 1:
+        host, _, port = text.partition(":")
+    try:
+        address, number = str(ipaddress.ip_address(host)), int(port)
+    except ValueError:
+        return text, 0
+    return address, number if 0 < number < 65536 else 0
+
+
+def is_name_server(text: str) -> bool:
+    return server_of(text)[1] > 0

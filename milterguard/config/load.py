@@ -17,12 +17,13 @@ from typing import Any
 from milterguard.config.banks import bank
 from milterguard.config.banned import rule_set
 from milterguard.config.contradiction import check
-from milterguard.config.dkim_key import DkimKey, dkim_keys
+from milterguard.config.dkim_key import dkim_keys
 from milterguard.config.environment import CONFIG_VARIABLE, read_environment
 from milterguard.config.field_rule import MOST_RULES, field_rules
 from milterguard.config.lists import read_files
 from milterguard.config.schema import Entry, build, entries, recipient_entries, sections
 from milterguard.config.settings import RecipientRule, Settings
+from milterguard.config.signing import DkimKey
 from milterguard.config.toml_file import dotted, read_table
 from milterguard.config.value import Mismatch, convert, described, in_brackets, suggestion
 from milterguard.config.value_tables import value_tables

@@ -10,12 +10,12 @@ from enum import StrEnum
 
 from milterguard.config.authentication import Authentication
 from milterguard.config.banned_rules import shipped
-from milterguard.config.dkim_key import DkimKey, Signing
 from milterguard.config.dns import Dns
 from milterguard.config.list_file import ListFile
 from milterguard.config.lookup import Lookup
 from milterguard.config.metrics import Metrics
 from milterguard.config.on_failure import ON_FAILURE_SPAM, ON_FAILURE_VIRUS, OnFailure
+from milterguard.config.signing import DkimKey, Signing
 from milterguard.core.bank import Bank
 from milterguard.core.banned import RuleSet
 from milterguard.core.custom import FieldRule

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from milterguard.config.dkim_key import Signing
+from milterguard.config.signing import Signing
 from milterguard.core.authors import addresses, author_domains
 from milterguard.core.domain import ascii_domain, domain_of
 from milterguard.core.edited import edited, field_of

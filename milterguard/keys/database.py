@@ -6,8 +6,8 @@
 
 from dataclasses import dataclass
 
-from milterguard.config.dkim_key import Signing
 from milterguard.config.select import Select, parsed
+from milterguard.config.signing import Signing
 from milterguard.core.domain import ascii_domain
 from milterguard.dkim.compose import SigningKey
 from milterguard.errors import SignError, StoreError

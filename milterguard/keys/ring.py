@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
-from milterguard.config.dkim_key import DkimKey
+from milterguard.config.signing import DkimKey, is_for
 from milterguard.dkim.compose import SigningKey
 from milterguard.errors import SignError
 from milterguard.keys.private import PrivateKey, read_pem
@@ -77,11 +77,6 @@ class NoKeys:
 
     def close(self) -> None:
         """Nothing to give back."""
-
-
-def is_for(entry: DkimKey, domain: str) -> bool:
-    """Whether a key is for mail of that domain."""
-    return domain == entry.domain or (entry.subdomains and domain.endswith(f".{entry.domain}"))
 
 
 def closest(keys: Sequence[SigningKey]) -> tuple[SigningKey, ...]:

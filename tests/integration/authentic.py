@@ -2,6 +2,7 @@
 """Mail whose sender is to be found out: a milterguard that asks a name server of ours, and the field it adds."""
 
 import contextlib
+import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from tests.fakes.mta import Mail, Mta, delivered
 
 STRANGER = {"ADDR": "192.0.2.25", "NAME": "mx.sender.example"}
 USER = "user@example.com"
+_VERIFY = Path(__file__).with_name("verify.pl")
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,12 +25,15 @@ class Told:
     dialogue: Dialogue
     fields: tuple[tuple[str, str], ...]
     """Of the delivered message; nothing where it was refused."""
+    octets: bytes = b""
+    """The delivered message."""
 
     @property
     def value(self) -> str:
-        """Our Authentication-Results, which stands above all else."""
-        name, value = self.fields[0]
-        assert name == "Authentication-Results", self.fields
+        """Our Authentication-Results, which stands above all else but signatures."""
+        ours = ("ARC-Seal", "ARC-Message-Signature", "ARC-Authentication-Results", "DKIM-Signature")
+        above, value = next((i, each) for i, (name, each) in enumerate(self.fields) if name == "Authentication-Results")
+        assert all(name in ours for name, _ in self.fields[:above]), self.fields
         return value
 
     @property
@@ -84,11 +89,27 @@ class Post:
         self._sink.clear()
         with Smtp(self._postfix.port) as smtp:
             smtp.ehlo()
-            smtp.xclient(client)
+            if client:
+                smtp.xclient(client)
             smtp.ehlo(helo)
             dialogue = smtp.send(octets, sender=sender, recipients=recipients)
-        fields = self._sink.wait_for(1)[0].fields() if dialogue.last.is_accepted else ()
-        return Told(dialogue, tuple(fields))
+        if not dialogue.last.is_accepted:
+            return Told(dialogue, ())
+        (delivered,) = self._sink.wait_for(1)
+        return Told(dialogue, delivered.fields(), delivered.octets)
+
+    def submit(
+        self, octets: bytes, *, sender: str = "author@example.com", to: str = "friend@elsewhere.example"
+    ) -> Told:
+        """Send a message from our own network."""
+        return self.send(octets, sender=sender, client={}, helo="client.example.com", recipients=[to])
+
+    def opinions(self, octets: bytes, kind: str = "dkim") -> list[str]:
+        """Return what Mail::DKIM says of a message, by the same name server: ``dkim`` or ``arc``."""
+        done = subprocess.run(
+            ["perl", str(_VERIFY), kind, str(self.dns.port)], input=octets, capture_output=True, check=True, timeout=60
+        )
+        return done.stdout.decode().splitlines()
 
 
 @contextlib.contextmanager

@@ -1,0 +1,283 @@
+# SPDX-License-Identifier: GPL-3.0-or-later
+"""``milterguard dkim``: make keys, print what belongs into the DNS, compare the DNS with the keys, hold the keys."""
+
+import os
+import signal
+import stat
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from milterguard.cli import show
+from milterguard.cli.options import common_options, json_option, loaded
+from milterguard.cli.status import CommandError, Status
+from milterguard.core.domain import ascii_domain
+from milterguard.errors import ConfigError, DnsError
+
+if TYPE_CHECKING:
+    from milterguard.config.settings import Settings
+    from milterguard.dns import Resolver
+    from milterguard.keys.private import PrivateKey
+    from milterguard.keys.process import KeyServer
+
+_FOLDER = Path("/etc/milterguard/dkim")
+_STRING_OCTETS = 255
+"""The longest string in a TXT record. *Source:* RFC 1035 section 3.3."""
+
+
+@click.group("dkim")
+@common_options
+def dkim_command() -> None:
+    """Keys for DKIM: make them, publish them, test them, hold them in a process of their own.
+
+    \b
+    The way from nothing to signed mail:
+      milterguard dkim genkey example.com 2026a      makes the key, prints what to do with it
+      milterguard dkim show                          prints the records for the zone
+      milterguard dkim test                          compares the DNS with the keys
+      milterguard check                              and reload
+    """
+
+
+@dkim_command.command("genkey")
+@common_options
+@json_option
+@click.argument("domain")
+@click.argument("selector")
+@click.option("--type", "kind", type=click.Choice(["rsa", "ed25519"]), default="rsa", show_default=True,
+              help="Kind of key; not everybody knows ed25519 yet, so have an RSA key beside it.")  # fmt: skip
+@click.option("--bits", type=click.IntRange(1024, 8192), default=2048, show_default=True, help="Size of an RSA key.")
+@click.option("--directory", type=click.Path(path_type=Path), default=_FOLDER, show_default=True,
+              help="Where the key is put, as DOMAIN.SELECTOR.pem with mode 0600.")  # fmt: skip
+@click.option("--group", metavar="NAME", help="Let this group read it (0640): that of the service, if it is not yours.")
+def genkey_command(
+    *, domain: str, selector: str, kind: str, bits: int, directory: Path, group: str | None, as_json: bool
+) -> int:
+    """Make a key and print its record and its entry for the configuration. Never overwrites one.
+
+    \b
+    Examples:
+      milterguard dkim genkey example.com 2026a
+      milterguard dkim genkey example.com 2026e --type ed25519
+    """
+    name, label = ascii_domain(domain), ascii_domain(selector)
+    if name is None or "." not in name:
+        raise CommandError(f"{domain} is no domain", Status.USAGE)
+    if label is None:
+        raise CommandError(f"{selector} is no selector: letters, digits, - and .", Status.USAGE)
+
+    from milterguard.keys.private import generated
+
+    key = generated(kind, bits=bits)
+    file = directory / f"{name}.{label}.pem"
+    _write_new(file, key.pem(), group)
+    published = _Published(name, label, key.record)
+    if as_json:
+        show.as_json({"file": str(file), "algorithm": key.algorithm, "bits": key.bits, **published.plain()})
+        return Status.OK
+    show.say(f"{file} has the key ({key.algorithm}, {key.bits} bits). Into the zone of {name}:")
+    show.say()
+    click.echo(published.zone_lines())
+    show.say()
+    show.say("Into the configuration:")
+    show.say()
+    click.echo(f'[[dkim_key]]\ndomain = "{name}"\nselector = "{label}"\nfile = "{file.absolute()}"')
+    show.say()
+    show.say("When the zone has it: milterguard dkim test")
+    return Status.OK
+
+
+@dkim_command.command("show")
+@common_options
+@json_option
+@click.argument("domain", required=False)
+def show_command(domain: str | None, as_json: bool) -> int:
+    """Print the DNS records of the configured keys, cut into strings as a zone file needs them.
+
+    \b
+    Examples:
+      milterguard dkim show
+      milterguard dkim show example.com >> db.example.com
+      milterguard dkim show --json | jq -r '.[].record'
+    """
+    found = [_Published(name, selector, key.record) for name, selector, key in _keys(loaded().settings, domain)]
+    if as_json:
+        show.as_json([each.plain() for each in found])
+        return Status.OK
+    for each in found:
+        click.echo(each.zone_lines())
+    return Status.OK
+
+
+@dkim_command.command("test")
+@common_options
+@json_option
+@click.argument("domain", required=False)
+def test_command(domain: str | None, as_json: bool) -> int:
+    """Compare what the DNS has with the configured keys.
+
+    \b
+    Exit status: 0 every key is published as it is, 1 one is not, 75 the DNS did not answer.
+    """
+    from milterguard.dns import Resolver
+
+    settings = loaded().settings
+    resolver = Resolver(settings.dns)
+    results = [
+        (_Published(name, selector, key.record), *_compared(name, selector, key, resolver))
+        for name, selector, key in _keys(settings, domain)
+    ]
+    if as_json:
+        show.as_json([{**each.plain(), "ok": is_good, "detail": said} for each, is_good, said in results])
+    else:
+        rows = [[each.name, "ok" if is_good else "FAILED", said] for each, is_good, said in results]
+        show.table(["Record", "Result", "Detail"], rows)
+    if any(is_good is None for _, is_good, _ in results):
+        return Status.TEMPFAIL
+    return Status.OK if all(is_good for _, is_good, _ in results) else Status.FOUND
+
+
+@dkim_command.command("serve")
+@common_options
+def serve_command() -> int:
+    """Hold the keys in a process of their own and sign what the workers ask for, until SIGTERM.
+
+    Run it as a user who may read the keys, and the workers as one who may not; signing.signer names the
+    socket for both. The keys are read again when they change.
+
+    \b
+    Example, see etc/milterguard-keys.service:
+      milterguard dkim serve --config /etc/milterguard/milterguard.toml
+    """
+    from milterguard.build import build_own_keys
+    from milterguard.keys.process import KeyServer
+    from milterguard.keys.ring import NoKeys
+
+    settings = loaded().settings
+    if not settings.signing.signer:
+        expected = "the socket, such as unix:/run/milterguard-keys/keys.sock"
+        raise ConfigError("settings", "signing.signer", expected=expected, got="none")
+    ring = build_own_keys(settings)
+    if isinstance(ring, NoKeys):
+        raise CommandError("there is no [[dkim_key]] and no signing.keys_select: nothing to hold", Status.CONFIG)
+    server = KeyServer(Path(settings.signing.signer.removeprefix("unix:")), ring, group=settings.signing.signer_group)
+    _until_told(server)
+    ring.close()
+    return Status.OK
+
+
+@dataclass(frozen=True, slots=True)
+class _Published:
+    """What belongs into the DNS."""
+
+    domain: str
+    selector: str
+    record: str
+
+    @property
+    def name(self) -> str:
+        return f"{self.selector}._domainkey.{self.domain}"
+
+    def plain(self) -> dict[str, str]:
+        return {"domain": self.domain, "selector": self.selector, "name": self.name, "record": self.record}
+
+    def zone_lines(self) -> str:
+        """Return the record as it stands in a zone file. *Source:* RFC 1035 section 5.1, RFC 6376 section 3.6.2.2."""
+        starts = range(0, len(self.record), _STRING_OCTETS)
+        strings = [f'"{self.record[start : start + _STRING_OCTETS]}"' for start in starts]
+        if len(strings) == 1:
+            return f"{self.name}. IN TXT {strings[0]}"
+        return f"{self.name}. IN TXT (\n    " + "\n    ".join(strings) + " )"
+
+
+def _keys(settings: "Settings", domain: str | None) -> Sequence[tuple[str, str, "PrivateKey"]]:
+    """Return domain, selector and key of each entry. Raises SignError, CommandError."""
+    from milterguard.keys.ring import FileKeys
+
+    wanted = None if domain is None else ascii_domain(domain)
+    entries = [entry for entry in settings.dkim_keys if domain is None or entry.domain == wanted]
+    if not entries:
+        said = "there is no [[dkim_key]]" + (f" of {domain}" if domain else "")
+        raise CommandError(f"{said}: milterguard dkim genkey makes one", Status.NO_INPUT)
+    return [(entry.domain, entry.selector, key) for entry, key in FileKeys(entries).private_keys()]
+
+
+def _compared(domain: str, selector: str, key: "PrivateKey", resolver: "Resolver") -> tuple[bool | None, str]:
+    """Return whether the DNS has this key, None when nobody knows, and what is wrong."""
+    from milterguard.dkim.key import public_key
+    from milterguard.dkim.signature import Malformed
+
+    try:
+        records = resolver.lookup().txt(f"{selector}._domainkey.{domain}")
+    except DnsError as error:
+        return None, f"the DNS did not answer: {error}"
+    if not records:
+        return False, "no TXT record: milterguard dkim show prints it"
+    if len(records) > 1:
+        return False, f"{len(records)} TXT records: there must be one"
+    try:
+        found = public_key(records[0])
+    except Malformed as error:
+        return False, str(error)
+    if found.key != key.key.public_key():
+        return False, "another key is published: the zone has an old one, or a string was cut wrongly"
+    return True, "published, in test mode (t=y)" if found.is_test else "published"
+
+
+def _write_new(file: Path, octets: bytes, group: str | None) -> None:
+    """Write a file that nobody else may read, and that was not there before."""
+    try:
+        file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
+    except FileExistsError:
+        raise CommandError(f"{file} is there already: take another selector, or move it away", Status.FOUND) from None
+    except OSError as error:
+        raise CommandError(f"{file}: {error.strerror}", Status.IO) from error
+    with os.fdopen(descriptor, "wb") as opened:
+        opened.write(octets)
+        opened.flush()
+        os.fsync(descriptor)
+        if group is not None:
+            _let_read(descriptor, group)
+
+
+def _let_read(descriptor: int, group: str) -> None:
+    import grp
+
+    try:
+        os.fchown(descriptor, -1, grp.getgrnam(group).gr_gid)
+        os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP)
+    except KeyError:
+        raise CommandError(f"there is no group {group}; the key has mode 0600", Status.USAGE) from None
+    except OSError as error:
+        raise CommandError(f"group {group}: {error.strerror}; the key has mode 0600", Status.IO) from error
+
+
+def _until_told(server: "KeyServer") -> None:
+    """Answer until SIGTERM or SIGINT."""
+    from milterguard.server.notify import Notifier
+
+    ended = threading.Event()
+    for each in _ends():
+        signal.signal(each, lambda *_: ended.set())
+    thread = threading.Thread(target=server.serve_forever, name="keys")
+    thread.start()
+    notifier = Notifier()
+    notifier.ready("Holding keys")
+    show.say(f"keys: answering at {server.path}")
+    try:
+        while not ended.wait(3600):
+            continue
+    finally:
+        notifier.stopping()
+        server.shutdown()
+        thread.join()
+        server.close()
+
+
+def _ends() -> Iterable[signal.Signals]:
+    return signal.SIGTERM, signal.SIGINT
