@@ -16,6 +16,7 @@ from milterguard.core.message import Field
 
 _OUTSIDE = re.compile(rb'\\.|"(?:[^"\\]|\\.)*+"|\(', re.DOTALL)
 """What hides specials outside of comments. A quote that is not closed hides nothing."""
+_QUOTES = re.compile(rb'["\\\\\s]')
 _IN_COMMENT = re.compile(rb"\\.|\(+|\)", re.DOTALL)
 _ANGLE = re.compile(rb"<([^<>]*)>?")
 _SEPARATOR = re.compile(rb"[,;]")
@@ -40,7 +41,8 @@ def address_count(value: bytes) -> int:
 def addresses(value: bytes) -> tuple[str, ...]:
     """Return the addresses that the value of a From field may be read to name, each once, at most ten.
 
-    Words without a domain are no address. What is quoted in a local part is not told apart.
+    Words without a domain are no address. What is quoted in a local part is not told apart, unless it is an
+    address itself.
     """
     plain = _plain(value)
     items = _SEPARATOR.split(_ANGLE.sub(b"<", plain))
@@ -82,8 +84,10 @@ def _plain(value: bytes) -> bytes:
     while token := _OUTSIDE.search(value, position):
         kept.append(value[position : token.start()])
         if token[0] != b"(":
-            kept.append(b"q")
             position = token.end()
+            # Whoever overlooks the quotes of ``"a@b"@c`` reads an address of b.
+            is_address = b"@" in token[0] and value[position : position + 1] == b"@"
+            kept.append(_QUOTES.sub(b"", token[0]) if is_address else b"q")
             continue
         kept.append(b" ")
         position = _comment_end(value, token.end())

@@ -22,6 +22,7 @@ _VALUE_LIMIT = 250
 _MOST_RESULTS = 50
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"|\\.|[()"]|[^\\()"]+', re.DOTALL)
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*+)"|([^\s;="]++)|([;=])', re.DOTALL)
+_NO_TOKEN = re.compile(r'[\s;"()<>@,:\\/\[\]?=]')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -103,7 +104,8 @@ def _id_of(text: str) -> str | None:
     if plain.startswith('"'):
         match = _WORD.match(plain)
         return None if match is None or match[1] is None else _ESCAPED.sub(r"\1", match[1])
-    return re.split(r'[\s;"]', plain, maxsplit=1)[0]
+    # An id is a token; whatever else stands behind one, some reader stops there (RFC 2045 section 5.1).
+    return _NO_TOKEN.split(plain, maxsplit=1)[0]
 
 
 def _plain_id(text: str) -> str:
