@@ -31,3 +31,13 @@ def mails(kind: str) -> Iterator[tuple[str, bytes]]:
             if file is not None:
                 octets = re.sub(rb"\AFrom [^\n]*\n", b"", file.read())
                 yield member.name, re.sub(rb"\r?\n", b"\r\n", octets)
+
+
+SAMPLES = Path(__file__).resolve().parents[1] / ".venv" / "samples" / "dkimpy" / "data"
+"""What dkimpy tests itself with; ``tests/setup.sh`` fetches it."""
+
+
+def dkimpy_sample(name: str) -> bytes:
+    """Return a sample of dkimpy's, a message with CRLF line ends."""
+    octets = (SAMPLES / name).read_bytes()
+    return re.sub(rb"\r?\n", b"\r\n", octets) if ".m" in name else octets

@@ -21,6 +21,7 @@ readonly TEST_PACKAGES="procps openssl systemd util-linux mount libmail-dkim-per
 readonly BUILD_PACKAGES="libmilter-dev libldap2-dev libsasl2-dev gcc libc6-dev make ca-certificates"
 readonly LIBRARIES="libarchive13 libmagic1"
 readonly ARCHIVERS="clamav-testfiles 7zip zip arj cpio genisoimage lz4 lzop ncompress rpm xz-utils zstd"
+readonly SAMPLES=$VENV/samples/dkimpy
 readonly LISTS_FRESH_HOURS=24
 
 say() { echo "setup: $*"; }
@@ -195,6 +196,21 @@ make_venv() {
     fingerprint > "$STAMP"
 }
 
+# dkimpy's own sample messages are in its source archive only; the tests read them from there.
+fetch_samples() {
+    local version scratch
+    [ ! -d "$SAMPLES/data" ] || return 0
+    version=$(sed -n 's/^dkimpy==//p' "$LOCK")
+    say "fetching the sample messages of dkimpy $version"
+    scratch=$(mktemp -d)
+    "$VENV/bin/python" -m pip --disable-pip-version-check download -q --no-deps --no-binary :all: \
+        --dest "$scratch" "dkimpy==$version" || fail "the source archive of dkimpy $version could not be had"
+    mkdir -p "$SAMPLES"
+    tar --extract --gzip --file "$scratch/dkimpy-$version.tar.gz" --directory "$SAMPLES" --strip-components=3 \
+        "dkimpy-$version/dkim/tests/data"
+    rm -rf "$scratch"
+}
+
 # ------------------------------------------------------------------------------------------------
 
 are_services_held=no
@@ -216,3 +232,4 @@ else
     make_venv
     say "ready"
 fi
+fetch_samples

@@ -32,8 +32,8 @@ def server_of(text: str) -> tuple[str, int]:
     """Return address and port of ``ADDRESS``, ``ADDRESS:PORT`` or ``[ADDRESS]:PORT``; port 0 for what is none."""
     host, port = text, "53"
     if text.startswith("["):
-        host, _, rest = text[1:].partition("]")
-        port = rest.removeprefix(":") or "53"
+        host, end, rest = text[1:].partition("]")
+        port = rest.removeprefix(":") or "53" if end else ""
     elif text.count(":") == 1:
         host, _, port = text.partition(":")
     try:
