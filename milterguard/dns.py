@@ -55,10 +55,9 @@ _MISSING = Answer(is_missing=True)
 class Resolver:
     """Asks name servers. Safe to use from several threads; make it after the fork."""
 
-    def __init__(self, settings: Dns, *, count: Callable[[str], None] = lambda _outcome: None) -> None:
-        """``count`` is told the outcome of each question that a message has. Raises ConfigError."""
+    def __init__(self, settings: Dns) -> None:
+        """Raises ConfigError."""
         self.budget_seconds = settings.dns_budget_seconds
-        self.count = count
         self._timeout = settings.timeout_seconds
         self._resolver = dns.resolver.Resolver(configure=False)
         self._resolver.nameservers = list(_servers(settings.servers))
@@ -109,7 +108,7 @@ class Lookup:
         self._lock = threading.Lock()
         self._known: dict[tuple[dns.name.Name, RdataType], Answer | DnsError] = {}
         self.outcomes: Counter[str] = Counter()
-        """How many questions had which outcome, for the evidence."""
+        """How many questions had which outcome."""
 
     def txt(self, name: str) -> tuple[bytes, ...]:
         """Return the TXT records of a name, the strings of each joined. Raises DnsError."""
@@ -164,7 +163,6 @@ class Lookup:
             self._left -= time.monotonic() - began
             self._known[name, kind] = said
             self.outcomes[outcome] += 1
-        self._resolver.count(outcome)
         return said
 
 

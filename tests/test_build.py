@@ -68,7 +68,7 @@ def test_every_check_that_is_enabled_is_asked(settings: Settings) -> None:
     guard = build_guard(replace(settings, dns=dns, checks=checks, store=Store(url="")))
     _, verdict = answered(guard)
     guard.close()
-    proofs = ["iprev", "spf", "spf", "dkim", "arc", "dmarc"]
+    proofs = ["iprev", "spf", "spf", "dkim", "arc", "dmarc", "dns"]
     assert [each.check for each in verdict.findings] == [*proofs, "clamd", "spamd", "parts", "banned", "bad_header"]
     assert verdict.answer is Destiny.TEMPFAIL
 

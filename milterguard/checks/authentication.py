@@ -20,7 +20,7 @@ from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message
 from milterguard.dkim.verify import Checked, signatures_of
-from milterguard.dns import Lookup, Resolver
+from milterguard.dns import OUTCOMES, Lookup, Resolver
 
 NAME = "authentication"
 
@@ -81,7 +81,7 @@ class AuthenticationCheck:
             found.append(arc.finding_of(chain))
         if settings.dmarc and is_inbound:
             found.append(self._dmarc(message, _Proofs(helo, sender, signatures, chain), lookup))
-        return tuple(found) or (Finding(NAME, Category.CLEAN),)
+        return (*found, _asked(lookup))
 
     def close(self) -> None:
         """Nothing to give back."""
@@ -132,6 +132,13 @@ def _session(client: Client) -> Iterable[Finding]:
         version, _, cipher = client.tls.partition(" ")
         facts = (("smtp.version", version), ("smtp.cipher", cipher), ("smtp.subject", client.certificate))
         yield Finding("x-tls", Category.CLEAN, result="pass", properties=facts)
+
+
+def _asked(lookup: Lookup) -> Finding:
+    """Return how the questions to the DNS went, for the evidence and the counters."""
+    counts = tuple((outcome, str(lookup.outcomes[outcome])) for outcome in OUTCOMES)
+    said = ", ".join(f"{count} {outcome}" for outcome, count in counts)
+    return Finding("dns", Category.CLEAN, detail=said, properties=counts)
 
 
 def _above(domains: Sequence[str]) -> Iterable[str]:

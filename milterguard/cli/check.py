@@ -57,6 +57,7 @@ def _rows(settings: "Settings", postfix_config: str) -> "Iterator[Row]":
     from milterguard.cli.probe_ldap import ldap_rows
     from milterguard.cli.probe_parts import part_rows
     from milterguard.cli.probe_postfix import postfix_rows
+    from milterguard.cli.probe_proofs import proof_rows
     from milterguard.cli.probe_spamd import spamd_rows
     from milterguard.cli.probe_sql import sql_rows
     from milterguard.cli.probe_store import store_rows
@@ -65,6 +66,7 @@ def _rows(settings: "Settings", postfix_config: str) -> "Iterator[Row]":
     yield from clamd_rows(settings.checks.clamd)
     yield from spamd_rows(settings.checks.spamd)
     yield from part_rows(settings.checks)
+    yield from proof_rows(settings)
     yield from ldap_rows(settings.lookup.ldap)
     yield from store_rows(settings)
     yield from sql_rows(settings)

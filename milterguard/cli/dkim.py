@@ -16,11 +16,10 @@ from milterguard.cli import show
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.status import CommandError, Status
 from milterguard.core.domain import ascii_domain
-from milterguard.errors import ConfigError, DnsError
+from milterguard.errors import ConfigError
 
 if TYPE_CHECKING:
     from milterguard.config.settings import Settings
-    from milterguard.dns import Resolver
     from milterguard.keys.private import PrivateKey
     from milterguard.keys.process import KeyServer
 
@@ -123,12 +122,13 @@ def test_command(domain: str | None, as_json: bool) -> int:
     \b
     Exit status: 0 every key is published as it is, 1 one is not, 75 the DNS did not answer.
     """
+    from milterguard.cli.probe_proofs import compared
     from milterguard.dns import Resolver
 
     settings = loaded().settings
     resolver = Resolver(settings.dns)
     results = [
-        (_Published(name, selector, key.record), *_compared(name, selector, key, resolver))
+        (_Published(name, selector, key.record), *compared(name, selector, key, resolver))
         for name, selector, key in _keys(settings, domain)
     ]
     if as_json:
@@ -204,28 +204,6 @@ def _keys(settings: "Settings", domain: str | None) -> Sequence[tuple[str, str, 
         said = "there is no [[dkim_key]]" + (f" of {domain}" if domain else "")
         raise CommandError(f"{said}: milterguard dkim genkey makes one", Status.NO_INPUT)
     return [(entry.domain, entry.selector, key) for entry, key in FileKeys(entries).private_keys()]
-
-
-def _compared(domain: str, selector: str, key: "PrivateKey", resolver: "Resolver") -> tuple[bool | None, str]:
-    """Return whether the DNS has this key, None when nobody knows, and what is wrong."""
-    from milterguard.dkim.key import public_key
-    from milterguard.dkim.signature import Malformed
-
-    try:
-        records = resolver.lookup().txt(f"{selector}._domainkey.{domain}")
-    except DnsError as error:
-        return None, f"the DNS did not answer: {error}"
-    if not records:
-        return False, "no TXT record: milterguard dkim show prints it"
-    if len(records) > 1:
-        return False, f"{len(records)} TXT records: there must be one"
-    try:
-        found = public_key(records[0])
-    except Malformed as error:
-        return False, str(error)
-    if found.key != key.key.public_key():
-        return False, "another key is published: the zone has an old one, or a string was cut wrongly"
-    return True, "published, in test mode (t=y)" if found.is_test else "published"
 
 
 def _write_new(file: Path, octets: bytes, group: str | None) -> None:

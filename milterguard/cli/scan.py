@@ -2,6 +2,7 @@
 """``milterguard scan``: the same guard as in ``serve``, about a file and without an MTA."""
 
 import socket
+from dataclasses import replace
 from email.utils import getaddresses, parseaddr
 from typing import TYPE_CHECKING, Any
 
@@ -57,6 +58,8 @@ def scan_command(
     Exit status: 0 everything would pass, 1 something would be blocked, 75 a scanner could not answer;
     65, 66 or 74 when a file could not be read, after the others were scanned.
 
+    Without --client nobody knows where a message comes from, so SPF and DMARC are not asked.
+
     \b
     Examples:
       milterguard scan message.eml
@@ -64,6 +67,8 @@ def scan_command(
       milterguard quarantine show VkX0aB3dE5fG --raw | milterguard scan --json -
     """
     settings = loaded().settings
+    if client == DEFAULT_CLIENT:
+        settings = _without_client(settings)
 
     from milterguard.build import build_trial_guard
     from milterguard.cli.ruling import rulings
@@ -107,6 +112,12 @@ class _Collector:
 
     def submit(self, record: "Record") -> None:
         self.records.append(record)
+
+
+def _without_client(settings: "Settings") -> "Settings":
+    """Return settings that ask nothing about a client whom nobody has named: no SPF, and so no DMARC."""
+    proving = replace(settings.checks.authentication, iprev=False, spf=False, dmarc=False)
+    return replace(settings, checks=replace(settings.checks, authentication=proving))
 
 
 def _scan_file(

@@ -62,7 +62,9 @@ def _reasons(document: Document, category: str) -> list[str]:
         return [_spam_words(document, category)]
     findings = [each for each in _list(document, "findings") if each.get("category") == category]
     if category == "clean":
-        return ["clean, say " + ", ".join(str(each.get("check")) for each in findings)] if findings else []
+        names = (str(each.get("check")) for each in findings if not (each.get("result") or each.get("check") == "dns"))
+        said = ", ".join(dict.fromkeys(names))
+        return [f"clean, say {said}"] if said else []
     told = list(dict.fromkeys(_reason(each, category) for each in findings))
     more = len(told) - _MOST_REASONS
     return [*told[:_MOST_REASONS], f"and {more} more"] if more > 0 else told
@@ -155,8 +157,15 @@ def _tell_findings(document: Document) -> None:
 
 def _what(finding: Document) -> str:
     """Return ``over limits a.zip: a member is cut short (1/2)``, with the part that it is about."""
-    words = " ".join(str(word) for word in (finding.get("minor"), finding.get("detail")) if word)
+    about = [f"{name}={value}" for name, value in _properties(finding) if value]
+    said = (finding.get("result"), finding.get("minor"), finding.get("detail"), *about)
+    words = " ".join(str(word) for word in said if word)
     return f"{words} ({finding['part']})" if finding.get("part") else words
+
+
+def _properties(finding: Document) -> Sequence[Sequence[Any]]:
+    """Return what a result is about; the counters of the DNS are in words already."""
+    return finding.get("properties") or [] if finding.get("result") else []
 
 
 def _category(finding: Document) -> str:
@@ -227,11 +236,18 @@ def _tell_effects(document: Document) -> None:
         ("kept for", _addresses(document.get("kept_for") or [])),
         ("moved", ", ".join(f"<{before}> to <{after}>" for before, after in document.get("moved") or [])),
         ("blind copies", _addresses(document.get("bcc") or [])),
+        ("broken", _signers(document, "breaks_signatures")),
+        ("spared", _signers(document, "spares_signatures")),
         ("observed", _observed(document)),
         ("actions", ", ".join(document.get("actions") or [])),
         *(("edit", str(edit)) for edit in document.get("edits") or []),
     ]
     show.pairs(rows, indent="  ")
+
+
+def _signers(document: Document, key: str) -> str:
+    domains = ", ".join(str(each) for each in document.get(key) or [])
+    return f"the DKIM signature of {domains}" if domains else ""
 
 
 def _observed(document: Document) -> str:

@@ -21,6 +21,7 @@ Series = tuple[str, tuple[tuple[str, str], ...]]
 _ACTIONS = ("Relayed", "RelayedTagged", "Rejected", "Discarded", "TempFailed")
 _DIRECTIONS = ("Inbound", "Outbound", "Internal", "OpenRelay")
 _CHECKS = ("clamd", "spamd", "parts", "banned", "bad_header", "authentication", "milterguard", "other")
+_DNS_OUTCOMES = ("answer", "nothing", "temporary")
 _WITHIN_SECONDS = (0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 25.0, float("inf"))
 REFUSALS = ("sender", "recipient", "size", "split", "lookup", "address", "other")
 """Why a recipient was refused or deferred at RCPT."""
@@ -30,6 +31,7 @@ _HELP = {
     "recipients": "Recipients by what became of the message for them and by direction.",
     "shadow_recipients": "Recipients for whom what is on trial would have decided otherwise, by what it would have.",
     "observed_messages": "Messages that passed because milterguard only observes, by what was decided.",
+    "dns_questions": "Questions to the DNS by outcome: an answer, nothing there, a temporary error.",
     "failed_checks": "Checks that could not finish.",
     "refused_recipients": "Recipients refused or deferred at RCPT, by reason.",
     "answer_seconds": "Time from the end of the header section to the answer.",
@@ -45,6 +47,8 @@ def _series() -> Iterator[Series]:
         yield "shadow_recipients", (("destiny", destiny.value), ("category", category.word))
     for destiny in Destiny:
         yield "observed_messages", (("decided", destiny.value),)
+    for outcome in _DNS_OUTCOMES:
+        yield "dns_questions", (("outcome", outcome),)
     for check in _CHECKS:
         yield "failed_checks", (("check", check),)
     for reason in REFUSALS:
@@ -79,6 +83,9 @@ def counted(record: Record) -> Iterator[tuple[int, float]]:
             yield place_of("shadow_recipients", destiny=tried.destiny.value, category=tried.category.word), 1
     if verdict.is_observed:
         yield place_of("observed_messages", decided=verdict.decision.answer.value), 1
+    for finding in verdict.findings:
+        if finding.check == "dns":
+            yield from ((place_of("dns_questions", outcome=name), int(count)) for name, count in finding.properties)
     for check in {each.check for each in verdict.findings if each.category is Category.FAILED}:
         yield place_of("failed_checks", check=check if check in _CHECKS else "other"), 1
     yield from _timed(record.milliseconds / 1000)

@@ -16,7 +16,7 @@ from milterguard.checks.spamd import SpamdCheck, ping
 from milterguard.config.settings import Spamd
 from milterguard.config.socket import SocketSpec
 from milterguard.core.finding import Category, Finding
-from milterguard.core.message import Message
+from milterguard.core.message import Field, Message
 from milterguard.core.trace import relay_fields
 from milterguard.errors import CheckError, CheckTimeout, CheckUnavailable, ConfigError
 from tests.core.build import message
@@ -103,6 +103,31 @@ def test_message_is_relay_fields_recipients_header_and_body() -> None:
     with FakeSpamd(spamd.scores(1.0)) as server, check(server.socket) as asked:
         run(asked, mail)
         assert server.content == relay_fields(mail) + recipients + mail.header + b"Body.\r\n" * 1000
+
+
+class Proven(NothingInside):
+    """Somebody else has found out who sent the message."""
+
+    def proofs(self, budget: Budget) -> tuple[Finding, ...]:
+        return (Finding("spf", Category.CLEAN, result="pass", properties=(("smtp.mailfrom", "a@b.example"),)),)
+
+
+def test_who_sent_it_is_told_to_spamd() -> None:
+    """As Authentication-Results above all else; what a stranger wrote in our name is left out, others' stays."""
+    forged = ("Authentication-Results: mta.example.com; dmarc=pass", "Received-SPF: pass", "From: a@b.example")
+    mail = message(*forged, "Authentication-Results: other.example; spf=fail")
+    name = mail.envelope.mta
+    mail = dataclasses.replace(
+        mail, fields=(Field(b"Authentication-Results", f" {name}; dmarc=pass".encode()), *mail.fields)
+    )
+    with FakeSpamd(spamd.scores(1.0)) as server, check(server.socket) as asked:
+        asked.run(mail, budget(), Proven())
+        head = bytes(server.content).partition(b"\r\n\r\n")[0]
+    ours = f"Authentication-Results: {name};\r\n spf=pass smtp.mailfrom=a@b.example\r\n".encode()
+    assert head.startswith(ours)
+    assert head.count(name.encode() + b"; dmarc=pass") == 0
+    assert b"Received-SPF" not in head
+    assert b"other.example; spf=fail" in head
 
 
 def test_hostile_recipient_cannot_add_a_field() -> None:
