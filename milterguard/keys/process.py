@@ -39,10 +39,10 @@ class KeyServer(socketserver.ThreadingUnixStreamServer):
         self.path = path
         if path.is_socket() and not is_there(str(path)):
             path.unlink()
+        owner = _group_id(group) if group else -1
         try:
             super().__init__(str(path), _Client)
-            if group:
-                _give_to(path, group)
+            os.chown(path, -1, owner)
             path.chmod(mode)
         except OSError as error:
             got = f"{path}: {error.strerror}"
@@ -87,8 +87,8 @@ class _Client(socketserver.StreamRequestHandler):
                 self.wfile.write(answered(line, self.server.ring))
 
 
-def _give_to(path: Path, group: str) -> None:
+def _group_id(group: str) -> int:
     try:
-        os.chown(path, -1, grp.getgrnam(group).gr_gid)
+        return grp.getgrnam(group).gr_gid
     except KeyError:
         raise ConfigError("settings", "signing.signer_group", expected="a group of this machine", got=group) from None

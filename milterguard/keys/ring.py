@@ -91,10 +91,11 @@ def read_key_file(path: Path) -> PrivateKey:
         descriptor = os.open(path, os.O_RDONLY | os.O_CLOEXEC | os.O_NONBLOCK)
     except OSError as error:
         raise SignError(f"{path}: {error.strerror}") from error
+    about = os.fstat(descriptor)
+    if not stat.S_ISREG(about.st_mode):
+        os.close(descriptor)  # of a folder Python would make no file object
+        raise SignError(f"{path}: not a regular file")
     with os.fdopen(descriptor, "rb") as file:
-        about = os.fstat(file.fileno())
-        if not stat.S_ISREG(about.st_mode):
-            raise SignError(f"{path}: not a regular file")
         if about.st_mode & _OTHERS:
             raise SignError(f"{path}: mode {stat.S_IMODE(about.st_mode):04o}: others may read or change it; chmod 0600")
         try:
