@@ -8,7 +8,7 @@ for an answer by oversight.
 One ``Resolver`` for each worker, its cache shared by all threads; one ``Lookup`` for each message, which asks a
 name once and has one budget of time over all checks. Names are absolute: no search domains.
 
-*Source:* RFC 1034, 1035, 2308 (negative answers), 5891 (IDNA), 6891 (EDNS). *Errors:* DnsError; ConfigError.
+*Source:* RFC 1034, RFC 2308 (negative answers), RFC 5891 (IDNA), RFC 6891 (EDNS). *Errors:* DnsError; ConfigError.
 """
 
 import ipaddress
@@ -16,6 +16,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import dns.exception
@@ -105,10 +106,20 @@ class Lookup:
         self._resolver = resolver
         self._remaining = remaining
         self._left = seconds
+        self._most = float("inf")
         self._lock = threading.Lock()
         self._known: dict[tuple[dns.name.Name, RdataType], Answer | DnsError] = {}
         self.outcomes: Counter[str] = Counter()
         """How many questions had which outcome."""
+
+    @contextmanager
+    def limited(self, share: float) -> Iterator[None]:
+        """Let one question take that share of the time that is left, and no more."""
+        self._most = self._left * share
+        try:
+            yield
+        finally:
+            self._most = float("inf")
 
     def txt(self, name: str) -> tuple[bytes, ...]:
         """Return the TXT records of a name, the strings of each joined. Raises DnsError."""
@@ -155,7 +166,7 @@ class Lookup:
         began = time.monotonic()
         said: Answer | DnsError
         try:
-            said = self._resolver.ask(name, kind, min(self._left, self._remaining()))
+            said = self._resolver.ask(name, kind, min(self._left, self._most, self._remaining()))
         except DnsError as error:
             said = error
         outcome = "temporary" if isinstance(said, DnsError) else "answer" if said.records else "nothing"

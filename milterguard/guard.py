@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from milterguard.core import authres, marks, reply
+from milterguard.core import marks, reply
 from milterguard.core.authors import authors_of
 from milterguard.core.custom import most_copies
 from milterguard.core.decide import decide, is_settled, is_wanted
@@ -26,20 +26,17 @@ from milterguard.core.envelope import Client, Envelope, Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.listed import NOT_LISTED
 from milterguard.core.message import Content, Field, Message
-from milterguard.core.policy import Policy, Protect
 from milterguard.core.proofs import proofs_of
-from milterguard.core.recipients import routing
 from milterguard.core.report import Record
 from milterguard.core.text import decoded, printable
-from milterguard.core.verdict import ChangeField, Decision, Edit, InsertField, Judged, RemoveField, Reply, Verdict
-from milterguard.covered import Covered, broken_by, covered_by
+from milterguard.core.verdict import Judged, Reply, Verdict
 from milterguard.doors import Gate, Keeper, PolicySource, Recorder, Signer
-from milterguard.effects.sign import Given
-from milterguard.errors import SignError, StoreError
+from milterguard.errors import StoreError
 from milterguard.job import Job, Rules, mixed_of, new_mail_id, of_all, over_limits_of
 from milterguard.relay import RelayWarning, is_open_relay
 from milterguard.released import fits, recognised
 from milterguard.scan import Scan, Scanned
+from milterguard.verdicts import Verdicts
 
 log = logging.getLogger(__name__)
 
@@ -69,7 +66,7 @@ class Guard:
         self._keeper = keeper
         self._recorders = tuple(recorders)
         self._gate = gate
-        self._signer = signer
+        self._verdicts = Verdicts(rules, signer)
         self._closing = tuple(closing)
         self._count = itertools.count(1)
         self._relay_warning = RelayWarning()
@@ -142,19 +139,15 @@ class Guard:
         scanned = replace(scanned, findings=(*scanned.findings, *self._own_findings(job)))
         decision = decide(scanned.findings, job.judged, mixed=self._mixed(job))
         if self.rules.is_observing:
-            return self._observed(job, decision, scanned)
+            return self._verdicts.observed(job, decision, scanned)
         location = ""
         if decision.keep is not None:
             try:
                 location = self._keeper.keep(job.message, decision, scanned.findings)
             except StoreError as error:
                 log.warning("(%s) no copy could be kept: %s", job.message.log_id, error)
-                return self._not_stored(job, decision, scanned)
-        try:
-            return self._verdict(job, decision, scanned, location=location)
-        except SignError as error:
-            log.warning("(%s) not signed: %s", job.message.log_id, error)
-            return self._unsigned(job, decision, scanned, location=location)
+                return self._verdicts.deferred(decision, scanned, reply.not_stored(job.message.mail_id))
+        return self._verdicts.complete(job, decision, scanned, location=location)
 
     def also_record(self, recorder: Recorder) -> None:
         """Hand records to this one too. Before the first message."""
@@ -190,7 +183,7 @@ class Guard:
 
     def unchecked(self, job: Job, detail: str) -> Verdict:
         """Return the verdict for a message whose own was never reached: 451, and why."""
-        return self._refused(job, Finding("milterguard", Category.FAILED, "error", printable(detail)))
+        return self._verdicts.refused(job, Finding("milterguard", Category.FAILED, "error", printable(detail)))
 
     def too_long(self, job: Job, detail: str) -> Verdict:
         """Return the verdict for a message of which we have not kept everything.
@@ -203,18 +196,9 @@ class Guard:
             findings = (unchecked, *self._own_findings(job))
             decision = decide(findings, job.judged, mixed=self._mixed(job))
             if decision.answer is Destiny.PASS:
-                return self._verdict(job, replace(decision, keep=None), Scanned(findings), location="")
-        return self._refused(job, Finding("milterguard", Category.OVERSIZED, "limit", detail))
-
-    def _refused(self, job: Job, finding: Finding) -> Verdict:
-        """Return a refusal that no policy has a say in."""
-        mail_id = job.message.mail_id
-        is_final = finding.category is not Category.FAILED
-        decision = decide((finding,), job.judged, mixed=Mixed.STRICTEST)
-        answer = Destiny.REJECT if is_final else Destiny.TEMPFAIL
-        decision = replace(decision, answer=answer, category=finding.category, removed=(), keep=None)
-        told = reply.too_long(mail_id) if is_final else reply.unavailable(mail_id)
-        return Verdict(decision, (finding,), reply=told)
+                decision = replace(decision, keep=None)
+                return self._verdicts.complete(job, decision, Scanned(findings), is_signed=False)
+        return self._verdicts.refused(job, Finding("milterguard", Category.OVERSIZED, "limit", detail))
 
     def close(self) -> None:
         """Let running checks end, then the recorders write what they have."""
@@ -245,83 +229,10 @@ class Guard:
             judged, sender=envelope.sender, authors=authors_of(job.message.fields), banks=banks
         )
 
-    def _unsigned(self, job: Job, decision: Decision, scanned: Scanned, *, location: str) -> Verdict:
-        """Return what becomes of a message that should have been signed and could not be."""
-        if self.rules.unsigned.of(job.message.envelope.traffic) is Destiny.PASS:
-            return self._verdict(job, decision, scanned, location=location, is_signed=False)
-        refused = replace(decision, answer=Destiny.TEMPFAIL, removed=(), keep=None)
-        told = reply.unavailable(job.message.mail_id)
-        return Verdict(
-            refused,
-            scanned.findings,
-            reply=told,
-            quarantined_as=location,
-            skipped=scanned.skipped,
-            unwanted=scanned.unwanted,
-            tree=scanned.tree,
-        )
-
-    def _verdict(
-        self, job: Job, decision: Decision, scanned: Scanned, *, location: str, is_signed: bool = True
-    ) -> Verdict:
-        """Return the verdict with everything that is to be done. Raises SignError."""
-        mail_id = job.message.mail_id
-        traffic = job.message.envelope.traffic
-        goes = routing(decision, traffic=traffic, delimiter=self.rules.delimiter)
-        covered = covered_by(job.message.fields, scanned.findings)
-        style = self._style(job.message)
-        fields = marks.edits_for(
-            job.message.fields,
-            decision,
-            scanned.findings,
-            mail_id=mail_id,
-            style=style,
-            traffic=traffic,
-            is_stored=bool(location),
-            covered=frozenset[str]().union(*(each.names for each in covered)),
-        )
-        if is_signed and self._signer is not None and decision.answer is Destiny.PASS:
-            results = authres.field_value(style.authserv_id or style.hostname, marks.proven(scanned.findings))
-            given = Given(job.message, decision, scanned.findings, fields, results, job.deadline)
-            fields = (*fields, *self._signer.edits(given))
-        breaks = broken_by(fields, covered)
-        return Verdict(
-            decision,
-            scanned.findings,
-            reply=reply.reply_for(decision, scanned.findings, mail_id=mail_id, contact=of_all(job).contact),
-            edits=(*fields, *goes.edits),
-            moved=goes.moved,
-            bcc=goes.bcc,
-            quarantined_as=location,
-            skipped=scanned.skipped,
-            unwanted=scanned.unwanted,
-            tree=scanned.tree,
-            breaks=breaks,
-            spares=tuple(dict.fromkeys(each.domain for each in covered if self._is_spared(fields, each, of_all(job)))),
-        )
-
-    def _is_spared(self, edits: Sequence[Edit], covered: Covered, policy: Policy) -> bool:
-        """Whether an edit was left undone, or made elsewhere, for a signature's sake."""
-        if policy.protect_signatures is Protect.OFF:
-            return False
-        is_tag_elsewhere = any(isinstance(edit, InsertField) and edit.name == marks.TAG_FIELD for edit in edits)
-        is_rule_left = policy.protect_signatures is Protect.NEVER_BREAK and any(
-            rule.name.lower() in covered.names for rule in self.rules.style.custom
-        )
-        return is_tag_elsewhere or is_rule_left
-
-    def _observed(self, job: Job, decision: Decision, scanned: Scanned) -> Verdict:
-        """Return a verdict that tells what was decided and lets the message pass to everybody."""
-        passing = replace(decision, answer=Destiny.PASS, removed=(), keep=None)
-        verdict = self._verdict(job, passing, scanned, location="")
-        marked = (each for each in verdict.edits if isinstance(each, RemoveField | ChangeField | InsertField))
-        edits = tuple(marked) if self.rules.is_marking else ()
-        return replace(verdict, decision=decision, edits=edits, moved=(), bcc=(), reply=None, is_observed=True)
-
     def _own_findings(self, job: Job) -> tuple[Finding, ...]:
         """Return what only we can find: somebody's size limit, fields whose removal would keep the MTA busy."""
         findings = list(over_limits_of(job.judged, job.message.size()))
-        fields, style = job.message.fields, self.rules.style
+        fields, style = job.message.fields, self._verdicts.style(job.message)
         copies = len(marks.foreign_copies(fields, style)) + most_copies(fields, style.custom)
         if copies > marks.MOST_COPIES:
             said = f"{copies} fields that would have to be removed"
@@ -330,22 +241,6 @@ class Guard:
 
     def _mixed(self, job: Job) -> Mixed:
         return mixed_of(job.judged, job.message.envelope.traffic)
-
-    def _style(self, message: Message) -> marks.Style:
-        style = self.rules.style
-        return style if style.hostname else replace(style, hostname=message.envelope.mta or "localhost")
-
-    def _not_stored(self, job: Job, decision: Decision, scanned: Scanned) -> Verdict:
-        refused = replace(decision, answer=Destiny.TEMPFAIL, removed=(), keep=None)
-        told = reply.not_stored(job.message.mail_id)
-        return Verdict(
-            refused,
-            scanned.findings,
-            reply=told,
-            skipped=scanned.skipped,
-            unwanted=scanned.unwanted,
-            tree=scanned.tree,
-        )
 
     # --- released mail -----------------------------------------------------------------------
 
@@ -362,10 +257,10 @@ class Guard:
             )
         except StoreError as error:
             log.warning("(%s) the use of a release token could not be marked: %s", job.message.log_id, error)
-            return self._not_stored(job, decision, Scanned(()))
+            return self._verdicts.deferred(decision, Scanned(()), reply.not_stored(job.message.mail_id))
         if not is_good:
             refused = replace(decision, answer=Destiny.REJECT)
             text = f"Release token is used, expired or of another message, id={job.message.mail_id}"
             return Verdict(refused, (), reply=Reply(554, "5.7.0", text))
-        edits = marks.foreign_copies(job.message.fields, self.rules.style)
+        edits = marks.foreign_copies(job.message.fields, self._verdicts.style(job.message))
         return Verdict(decision, (), edits=edits, released=job.release.mail_id)

@@ -50,7 +50,7 @@ def test_answers(server: DnsServer) -> None:
     assert sorted(asked.exchanges("mx.example")) == [(5, "a.example"), (10, "b.example")]
     assert asked.names("192.0.2.1") == ("a.example",)
     assert asked.txt("bücher.example") == (b"books",)
-    assert asked.addresses("alias.example") == asked.addresses("a.example")
+    assert set(asked.addresses("alias.example")) == {"192.0.2.1", "192.0.2.2"}
 
 
 def test_nothing(server: DnsServer) -> None:

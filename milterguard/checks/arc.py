@@ -6,6 +6,7 @@ A chain that holds proves nothing about its sealers' honesty. Only what those fo
 *Source:* RFC 8617 sections 5.2 and 7.2. *Errors:* none; what goes wrong is a result.
 """
 
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,8 +17,8 @@ from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Field
 from milterguard.dkim.canonical import BodyDigest, BodyKind
 from milterguard.dkim.chain import ArcSet, chain_of, contradiction, has_chain, seal_digests
-from milterguard.dkim.signature import Malformed
-from milterguard.dkim.verify import body_digest_matches, signed_digest
+from milterguard.dkim.signature import Malformed, Signature
+from milterguard.dkim.verify import body_digest_matches, signed_digest, uncovered, untimely
 from milterguard.errors import DnsError
 
 NAME = "arc"
@@ -31,6 +32,8 @@ class Arc:
     """``none``, ``pass``, ``fail`` or ``temperror``."""
     reason: str = ""
     chain: tuple[ArcSet, ...] = ()
+    is_whole: bool = False
+    """The last signature covers every From field and all of the body, and is neither of the past nor of the future."""
 
     @property
     def cv(self) -> str:
@@ -72,7 +75,13 @@ def check_chain(arc: Arc, fields: Sequence[Field], bodies: Mapping[BodyKind, Bod
         return Arc("temperror", f"key: {error}", arc.chain)
     except Malformed as error:
         return Arc("fail", str(error), arc.chain)
-    return Arc("fail" if trouble else "pass", trouble, arc.chain)
+    last = arc.chain[-1].message_signature
+    return Arc("fail" if trouble else "pass", trouble, arc.chain, _is_whole(last, fields, bodies))
+
+
+def _is_whole(last: Signature, fields: Sequence[Field], bodies: Mapping[BodyKind, BodyDigest]) -> bool:
+    is_partial = last.body.length is not None and last.body.length < bodies[last.body].size
+    return not (is_partial or uncovered(last, fields) or untimely(last, time.time()))
 
 
 def finding_of(arc: Arc) -> Finding:
@@ -85,7 +94,7 @@ def vouched(arc: Arc, is_trusted: Callable[[str], bool], is_aligned: Callable[[s
 
     Every sealer since then has to be trusted as well: whoever comes later could have changed anything.
     """
-    if arc.result != "pass" or b"from" not in arc.chain[-1].message_signature.names:
+    if arc.result != "pass" or not arc.is_whole:
         return ""
     for each in reversed(arc.chain):
         if not is_trusted(each.seal.domain):

@@ -64,45 +64,52 @@ class AuthenticationCheck:
         self._trusted_lists = frozenset(domain.lower() for domain in settings.trusted_lists)
 
     def run(self, message: Message, budget: Budget, inside: Inside) -> tuple[Finding, ...]:
-        """Return one finding for each result. Raises CheckError."""
+        """Return one finding for each result. Raises CheckError.
+
+        Asked first is what the author's domain has a say in, so that nobody else's name servers can use up the time
+        for it; and all of it before the body is waited for.
+        """
         del inside
-        settings, envelope = self._settings, message.envelope
+        settings, envelope, fields = self._settings, message.envelope, message.fields
         lookup = self._resolver.lookup(budget.remaining)
         is_inbound = envelope.traffic is Traffic.INBOUND
+        wants_dmarc = settings.dmarc and is_inbound
+        keys = dkim.Keys(lookup, min_bits=settings.min_key_bits)
+        signatures = signatures_of(fields, most=settings.max_signatures) if settings.dkim else ()
+        chain = arc.read_chain(fields) if settings.arc else Arc("none")
+        organizations = dmarc.look_ahead(fields, lookup) if wants_dmarc else ()
+        keys.look_ahead(signatures, organizations)
+        helo, sender = self._spf(lookup, envelope) if is_inbound else (None, None)
+        keys.look_ahead(signatures, ("",))
         found: list[Finding] = list(_session(envelope.client))
         if settings.iprev and is_inbound and envelope.client.address:
             found.append(iprev.check_iprev(lookup, envelope.client.address))
-        helo, sender = self._spf(lookup, envelope) if is_inbound else (None, None)
         found += spf.findings_of(helo, sender, envelope)
-        signatures, chain = self._signatures(message, lookup, budget)
+        kinds = [each.body for each in signatures if not isinstance(each, Checked)] + list(arc.bodies_of(chain))
+        bodies = dkim.digests_of(message, kinds, budget)
+        checked = dkim.check_signatures(signatures, fields, bodies, keys)
+        chain = arc.check_chain(chain, fields, bodies, keys)
         if settings.dkim:
-            found += dkim.findings_of(signatures)
+            found += dkim.findings_of(checked)
         if settings.arc:
             found.append(arc.finding_of(chain))
-        if settings.dmarc and is_inbound:
-            found.append(self._dmarc(message, _Proofs(helo, sender, signatures, chain), lookup))
+        if wants_dmarc:
+            found.append(self._dmarc(message, _Proofs(helo, sender, checked, chain), lookup))
         return (*found, _asked(lookup))
 
     def close(self) -> None:
         """Nothing to give back."""
 
     def _spf(self, lookup: Lookup, envelope: Envelope) -> tuple[spf.Spf | None, spf.Spf | None]:
+        """Return SPF of HELO and of MAIL FROM; the latter, which DMARC counts, is asked about first."""
         client = envelope.client
         if not self._settings.spf or not client.address:
             return None, None
+        sender = None
+        if envelope.sender:
+            sender = spf.check_host(lookup, address=client.address, sender=envelope.sender, helo=client.helo)
         helo = spf.check_host(lookup, address=client.address, sender="", helo=client.helo) if client.helo else None
-        if not envelope.sender:
-            return helo, None
-        return helo, spf.check_host(lookup, address=client.address, sender=envelope.sender, helo=client.helo)
-
-    def _signatures(self, message: Message, lookup: Lookup, budget: Budget) -> tuple[tuple[Checked, ...], Arc]:
-        settings, fields = self._settings, message.fields
-        found = signatures_of(fields, most=settings.max_signatures) if settings.dkim else ()
-        chain = arc.read_chain(fields) if settings.arc else Arc("none")
-        kinds = [each.body for each in found if not isinstance(each, Checked)] + list(arc.bodies_of(chain))
-        bodies = dkim.digests_of(message, kinds, budget)
-        keys = dkim.Keys(lookup, min_bits=settings.min_key_bits)
-        return dkim.check_signatures(found, fields, bodies, keys), arc.check_chain(chain, fields, bodies, keys)
+        return helo, sender
 
     def _dmarc(self, message: Message, proofs: _Proofs, lookup: Lookup) -> Finding:
         passed = proofs.passed()

@@ -9,10 +9,13 @@ The body is hashed as it arrives, once for all signatures that are over the same
 import time
 from base64 import b64encode
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 
 from milterguard.checks.base import Budget
+from milterguard.core.domain import is_below
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Field, Message
+from milterguard.core.proofs import PARTIAL
 from milterguard.dkim.body import body_digests
 from milterguard.dkim.canonical import BodyDigest, BodyKind
 from milterguard.dkim.key import PublicKey, key_for
@@ -32,6 +35,13 @@ class Keys:
     def __init__(self, lookup: Lookup, *, min_bits: int) -> None:
         self._lookup = lookup
         self._min_bits = min_bits
+
+    def look_ahead(self, found: Iterable[Signature | Checked], domains: Sequence[str]) -> None:
+        """Ask for the keys of these domains and those below; an empty one stands for all. Never raises."""
+        for each in found:
+            if isinstance(each, Signature) and any(is_below(each.domain, domain) for domain in domains):
+                with suppress(DnsError):
+                    self._lookup.txt(each.key_name)
 
     def of(self, signature: Signature) -> PublicKey:
         """Return the key of a signature. Raises Malformed, DnsError."""
@@ -88,7 +98,14 @@ def _finding(checked: Checked) -> Finding:
     if signature.identity:
         properties.insert(1, ("header.i", signature.identity))
     properties.append(("header.b", _shown(signature)))
-    return Finding(NAME, Category.CLEAN, detail=", ".join(words), result=checked.result, properties=tuple(properties))
+    return Finding(
+        NAME,
+        Category.CLEAN,
+        minor=PARTIAL if checked.is_partial else "",
+        detail=", ".join(words),
+        result=checked.result,
+        properties=tuple(properties),
+    )
 
 
 def _shown(signature: Signature) -> str:

@@ -11,47 +11,73 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from milterguard.core.authors import author_domains
-from milterguard.core.dmarc import Judgement, Passed, Wish, judged
+from milterguard.core.dmarc import Judgement, Passed, Wish, judged, organization_of
 from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Field
 from milterguard.dns import Lookup
 from milterguard.errors import DnsError
 
 NAME = "dmarc"
-_MOST_DOMAINS = 5
-"""More author domains than that are asked about in no mail; the first ones are."""
+_MOST_DOMAINS = 10
+"""As many as ``core/authors.py`` names of one field."""
 _WISHES = (Wish.NONE, Wish.QUARANTINE, Wish.REJECT)
 Exempt = Callable[[str], str]
 """From an author domain to who vouches for the message all the same; empty for nobody. Raises DnsError."""
 
 
+def look_ahead(fields: Sequence[Field], lookup: Lookup) -> tuple[str, ...]:
+    """Ask what the authors' domains publish before anybody else is asked; return who is in charge of them.
+
+    The answers are kept by ``lookup``. Never raises.
+    """
+    domains = _known(author_domains(fields))
+    return tuple(
+        _organization(domain, lookup, share=1 / (len(domains) - index)) for index, domain in enumerate(domains)
+    )
+
+
+def _organization(domain: str, lookup: Lookup, *, share: float) -> str:
+    """Return who is in charge of a domain, or itself where that cannot be had in its share of the time."""
+    with lookup.limited(share):
+        try:
+            judged(domain, Passed(), lookup.txt, lookup.exists)
+            return organization_of(domain, lookup.txt)
+        except DnsError:
+            return domain
+
+
 def check_dmarc(fields: Sequence[Field], passed: Passed, lookup: Lookup, exempt: Exempt) -> Finding:
-    """Return the result: FORGED where the author's domain asks for something to be done. Never raises."""
+    """Return the result: FORGED where an author's domain asks for something to be done. Never raises."""
     domains = author_domains(fields)
-    known = [domain for domain in domains if domain is not None][:_MOST_DOMAINS]
-    try:
-        each = [judged(domain, passed, lookup.txt, lookup.exists) for domain in known]
-        if len(domains) == 1 and each:
-            return _finding(each[0], exempt)
-        finding = _of_several(domains, each)
-        if finding is None:
-            failed = max(each, key=lambda one: _WISHES.index(one.wish))
-            finding = replace(_finding(failed, exempt), detail=f"several author domains, {_asks(failed)}")
-    except DnsError as error:
-        return Finding(NAME, Category.CLEAN, detail=str(error), result="temperror", properties=_from(known))
-    return finding
-
-
-def _of_several(domains: Sequence[str | None], each: Sequence[Judgement]) -> Finding | None:
-    """Return the result where there is not the one author domain; None where one of them asks for something."""
-    if not domains:
-        return Finding(NAME, Category.CLEAN, detail="no author domain", result="none")
-    if any(one.result == "fail" and one.wish is not Wish.NONE for one in each):
-        return None
+    each = [_judged(domain, passed, lookup) for domain in _known(domains)]
+    if len(domains) == 1 and each:
+        return _finding(each[0], exempt)
+    if len(domains) > _MOST_DOMAINS:
+        # No honest mail has so many, and the one that is meant may be any of them.
+        said = "too many author domains"
+        return Finding(NAME, Category.FORGED, Wish.REJECT.value, said, result="permerror")
+    wishes = [one for one in each if one.result == "fail" and one.wish is not Wish.NONE]
+    if wishes:
+        strictest = max(wishes, key=lambda one: _WISHES.index(one.wish))
+        return replace(_finding(strictest, lambda _: ""), detail=f"several author domains, {_asks(strictest)}")
     if any(one.result == "temperror" for one in each):
         return Finding(NAME, Category.CLEAN, detail="several author domains", result="temperror")
-    detail = "several author domains" if len(domains) > 1 else "author domain cannot be read"
-    return Finding(NAME, Category.CLEAN, detail=detail, result="permerror")
+    if not domains:
+        return Finding(NAME, Category.CLEAN, detail="no author domain", result="none")
+    said = "several author domains" if len(domains) > 1 else "author domain cannot be read"
+    return Finding(NAME, Category.CLEAN, detail=said, result="permerror")
+
+
+def _known(domains: Sequence[str | None]) -> tuple[str, ...]:
+    return tuple(domain for domain in domains if domain is not None)[:_MOST_DOMAINS]
+
+
+def _judged(domain: str, passed: Passed, lookup: Lookup) -> Judgement:
+    """Return what DMARC says of one author domain; that its DNS fails is nobody else's affair."""
+    try:
+        return judged(domain, passed, lookup.txt, lookup.exists)
+    except DnsError as error:
+        return Judgement("temperror", domain, reason=str(error))
 
 
 def _finding(said: Judgement, exempt: Exempt) -> Finding:
@@ -60,10 +86,11 @@ def _finding(said: Judgement, exempt: Exempt) -> Finding:
         properties.append(("policy.dmarc", said.published.value))
     if said.by:
         properties.append(("policy.aligned", said.by))
-    finding = Finding(NAME, Category.CLEAN, result=said.result, properties=tuple(properties))
+    properties_of = tuple(properties)
+    finding = Finding(NAME, Category.CLEAN, detail=said.reason, result=said.result, properties=properties_of)
     if said.result != "fail" or said.wish is Wish.NONE:
         return finding
-    voucher = exempt(said.domain)
+    voucher = _voucher(said.domain, exempt)
     if voucher:
         return replace(finding, detail=voucher)
     return replace(finding, category=Category.FORGED, minor=said.wish.value, detail=_asks(said))
@@ -73,5 +100,8 @@ def _asks(said: Judgement) -> str:
     return f"{said.domain} asks to {said.wish.value} what is not from there"
 
 
-def _from(domains: Sequence[str]) -> tuple[tuple[str, str], ...]:
-    return tuple(("header.from", domain) for domain in domains[:1])
+def _voucher(domain: str, exempt: Exempt) -> str:
+    try:
+        return exempt(domain)
+    except DnsError:
+        return ""  # nobody who can be asked vouches for it

@@ -30,6 +30,8 @@ def _result(lookup: Lookup, address: str) -> tuple[str, str]:
     trouble = False
     try:
         names = lookup.names(address)
+    except ValueError:
+        return "permerror", ""  # an address with a zone, such as fe80::1%eth0
     except DnsError:
         return "temperror", ""
     for name in names[:_MOST_NAMES]:

@@ -26,6 +26,8 @@ _RESULTS = frozenset(("pass", "fail", "softfail", "neutral", "none", "temperror"
 _DETAIL_LIMIT = 120
 _MOST_NAMES = 10
 """Of a client, for ``ptr``. *Source:* RFC 7208 section 4.6.4."""
+_MAX_RECORD_OCTETS = 4096
+"""The longest that anybody has is some 2,000; RFC 7208 section 3.4 wants less than 512."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"\Z', re.DOTALL)
 
 
@@ -88,6 +90,10 @@ class _Query(spf.query):
     def __init__(self, lookup: Lookup, *, address: str, sender: str, helo: str) -> None:
         self._lookup = lookup
         super().__init__(address, _unquoted(sender), helo, strict=True)
+        if sender:
+            # pyspf takes the first @, which may stand in quotes.
+            self.l, _, self.o = _unquoted(sender).rpartition("@")
+            self.l, self.d = self.l or "postmaster", self.o
 
     def validated_ptrs(self) -> list[str]:
         """Return the names of the client that have its address; those that cannot be asked about are left out.
@@ -128,7 +134,10 @@ class _Query(spf.query):
     def _asked(self, name: str, kind: str) -> Sequence[Any]:
         match kind:
             case "TXT":
-                return [(record,) for record in self._lookup.txt(name)]
+                records = self._lookup.txt(name)
+                if any(len(record) > _MAX_RECORD_OCTETS and record[:6].lower() == b"v=spf1" for record in records):
+                    raise spf.PermError("record too long")  # pyspf takes quadratic time to expand macros
+                return [(record,) for record in records]
             case "MX":
                 return self._lookup.exchanges(name)
             case "PTR":

@@ -33,12 +33,14 @@ _STRING_OCTETS = 255
 def dkim_command() -> None:
     """Keys for DKIM: make them, publish them, test them, hold them in a process of their own.
 
+    The way from nothing to signed mail: genkey makes a key and prints its record and its entry for the
+    configuration; once the zone has the record test says so; reload, and mail is signed.
+
     \b
-    The way from nothing to signed mail:
-      milterguard dkim genkey example.com 2026a      makes the key, prints what to do with it
-      milterguard dkim show                          prints the records for the zone
-      milterguard dkim test                          compares the DNS with the keys
-      milterguard check                              and reload
+    Examples:
+      milterguard dkim genkey example.com 2026a
+      milterguard dkim show
+      milterguard dkim test
     """
 
 
@@ -121,6 +123,11 @@ def test_command(domain: str | None, as_json: bool) -> int:
 
     \b
     Exit status: 0 every key is published as it is, 1 one is not, 75 the DNS did not answer.
+
+    \b
+    Examples:
+      milterguard dkim test
+      milterguard dkim test example.com --json | jq '.[] | select(.ok != true)'
     """
     from milterguard.cli.probe_proofs import compared
     from milterguard.dns import Resolver
@@ -150,7 +157,7 @@ def serve_command() -> int:
     socket for both. The keys are read again when they change.
 
     \b
-    Example, see etc/milterguard-keys.service:
+    Example:
       milterguard dkim serve --config /etc/milterguard/milterguard.toml
     """
     from milterguard.build import build_own_keys

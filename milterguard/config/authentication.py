@@ -3,7 +3,8 @@
 
 from dataclasses import dataclass
 
-from milterguard.config.on_failure import ON_FAILURE_SPAM, OnFailure
+from milterguard.config.on_failure import OnFailure
+from milterguard.core.destiny import Destiny
 from milterguard.core.setting import setting
 
 
@@ -37,4 +38,7 @@ class Authentication:
         "Domains of mailing lists, and what is below them: where SPF or DKIM proves that a message comes from there, "
         "DMARC asks for nothing.",
     )
-    on_failure: OnFailure = setting(ON_FAILURE_SPAM, "tempfail or pass when nothing could be found out.")
+    on_failure: OnFailure = setting(
+        OnFailure(Destiny.TEMPFAIL, Destiny.PASS, Destiny.PASS),
+        "tempfail or pass when nothing could be found out by our fault; that the DNS fails is no failure.",
+    )

@@ -65,7 +65,7 @@ def signing_slips(signing: Signing, keys: Sequence[DkimKey]) -> Iterator[tuple[s
         for name in getattr(signing, key):
             if not _FIELD_NAME.match(name) or name.lower().encode("ascii") in NEVER_SIGNED:
                 yield key, "fields that stay as they are on the way", described(name)
-    if "from" not in {name.lower() for name in signing.sign_fields}:
+    if signing.sign_fields and "from" not in {name.lower() for name in signing.sign_fields}:
         yield "sign_fields", "From among them (RFC 6376)", "none"
     domain = signing.arc_domain
     if domain and ascii_domain(domain) != domain:

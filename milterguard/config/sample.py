@@ -79,6 +79,14 @@ _FIELD = """\
 #name = "X-Filtered"
 #value = "_CATEGORY_ by _HOSTNAME_"
 """
+_DKIM_KEY = """\
+# A key that mail is signed with, several for a domain if need be; "milterguard dkim genkey" makes one.
+# With subdomains = true it is for mail of the domains below as well.
+#[[dkim_key]]
+#domain = "example.com"
+#selector = "2026a"
+#file = "/etc/milterguard/dkim/example.com.2026a.pem"
+"""
 _BANNED = """\
 # A set of rules about names and types, for banned_rules in [policy] and [[recipient]]. The first rule
 # that matches decides. All rules of a set stand in one file; a set of the same name in a later file,
@@ -92,7 +100,15 @@ _BANNED = """\
 
 def sample() -> str:
     """Return the commented sample file; it loads to exactly the defaults."""
-    written = (*(_sample_section(section) for section in sections()), _BANK, _TABLE, _RECIPIENT, _FIELD, _BANNED)
+    written = (
+        *(_sample_section(section) for section in sections()),
+        _BANK,
+        _TABLE,
+        _RECIPIENT,
+        _FIELD,
+        _DKIM_KEY,
+        _BANNED,
+    )
     return "\n".join([_HEAD, *written])
 
 

@@ -63,7 +63,9 @@ class Signing:
     )
     expire_seconds: int = setting(0, "A signature is good for that long (x=); 0: for ever.", amavis="ttl", minimum=0)
     sign_fields: tuple[str, ...] = setting(
-        SIGNED_FIELDS, "Fields that are signed, all there are of each.", amavis="%signed_header_fields"
+        (),
+        "Fields that are signed, all there are of each; empty: what readers see, MIME, Resent- and List- fields.",
+        amavis="%signed_header_fields",
     )
     oversign_fields: tuple[str, ...] = setting(
         ("From", "To", "Subject", "Date", "Reply-To", "Content-Type"),

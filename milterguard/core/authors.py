@@ -16,12 +16,18 @@ from milterguard.core.message import Field
 
 _OUTSIDE = re.compile(rb'\\.|"(?:[^"\\]|\\.)*+"|\(', re.DOTALL)
 """What hides specials outside of comments. A quote that is not closed hides nothing."""
-_QUOTES = re.compile(rb'["\\\\\s]')
+_ATOM = re.compile(rb"[A-Za-z0-9!#$%&'*+/=?^_`{|}~.-]+\Z")
+_QUOTES = re.compile(rb'["\\\s]')
 _IN_COMMENT = re.compile(rb"\\.|\(+|\)", re.DOTALL)
 _ANGLE = re.compile(rb"<([^<>]*)>?")
 _SEPARATOR = re.compile(rb"[,;]")
 _BREAK = re.compile(rb"[\s,<>:;]+")
 _MOST_ADDRESSES = 10
+_MORE = "\N{HORIZONTAL ELLIPSIS}@"
+"""Stands for those beyond the limit: an address of no domain."""
+_JOINTS = ((b" @", b"@"), (b"@ ", b"@"), (b" .", b"."), (b". ", b"."))
+_MARKS = "'`\"()[]{}\N{NO-BREAK SPACE}\\!?"
+"""What programs put around addresses by mistake; no reader takes it for a part of the domain."""
 _AT = re.compile(rb"[^\s,@]\s*+@")
 """An address: something before the sign. In a route (``<@a,@b:user@c>``) there is nothing before the first ones."""
 
@@ -32,24 +38,47 @@ def address_count(value: bytes) -> int:
     A display name that looks like an address is none when an address in angle brackets follows. A
     value without any domain counts as one address unless nothing is left of it.
     """
-    plain = _plain(value)
-    items = _SEPARATOR.split(_ANGLE.sub(b"<", plain))
-    places = [*_ANGLE.findall(plain), *(item for item in items if b"<" not in item)]
+    places = _places(value)
     return sum(len(_AT.findall(place)) for place in places) or int(any(map(_names_somebody, places)))
 
 
 def addresses(value: bytes) -> tuple[str, ...]:
-    """Return the addresses that the value of a From field may be read to name, each once, at most ten.
+    """Return the addresses that the value of a From field may be read to name, each once.
 
-    Words without a domain are no address. What is quoted in a local part is not told apart, unless it is an
-    address itself.
+    Of more than ten the first ten, and one of no domain. Words without a domain are no address. Blanks and comments
+    beside ``@`` and dots are read both ways: some readers join what stands around them.
     """
+    found: dict[bytes, None] = {}
+    for place in _places(value):
+        for text in dict.fromkeys((place, _joined(place))):
+            for word in _BREAK.split(text):
+                if b"@" in word[1:-1]:
+                    found.update(dict.fromkeys(_readings(word)))
+            if len(found) > _MOST_ADDRESSES:
+                break
+    told = tuple(each.decode("utf-8", "replace") for each in islice(found, _MOST_ADDRESSES))
+    return (*told, _MORE) if len(found) > _MOST_ADDRESSES else told
+
+
+def _places(value: bytes) -> list[bytes]:
+    """Return where addresses may stand: in angle brackets, and in items without any, or with empty ones."""
     plain = _plain(value)
-    items = _SEPARATOR.split(_ANGLE.sub(b"<", plain))
-    places = [*_ANGLE.findall(plain), *(item for item in items if b"<" not in item)]
-    words = (word for place in places for word in _BREAK.split(place))
-    found = (reading for word in words if b"@" in word[1:-1] for reading in _readings(word))
-    return tuple(dict.fromkeys(each.decode("utf-8", "replace") for each in islice(found, _MOST_ADDRESSES)))
+    inside = _ANGLE.findall(plain)
+    items = _SEPARATOR.split(_ANGLE.sub(lambda match: b"<" if match[1].strip() else b"<>", plain))
+    return [*inside, *(item.replace(b"<>", b" ") for item in items if _may_name(item))]
+
+
+def _may_name(item: bytes) -> bool:
+    """Whether what stands outside of angle brackets may be an address: there are none, or they are empty."""
+    return b"<" not in item or (b"@" in item and b"<" not in item.replace(b"<>", b""))
+
+
+def _joined(text: bytes) -> bytes:
+    """Return a text without the blanks beside signs and dots."""
+    joined = b" ".join(text.split())
+    for apart, together in _JOINTS:
+        joined = joined.replace(apart, together)
+    return joined
 
 
 def _readings(word: bytes) -> tuple[bytes, ...]:
@@ -65,7 +94,7 @@ def authors_of(fields: Iterable[Field]) -> tuple[str, ...]:
 
 def author_domains(fields: Sequence[Field]) -> tuple[str | None, ...]:
     """Return the domains of all that From may be read to name, each once; None for what is no domain."""
-    domains = (ascii_domain(domain_of(author)) for author in authors_of(fields))
+    domains = (ascii_domain(domain_of(author).strip(_MARKS)) for author in authors_of(fields))
     return tuple(dict.fromkeys(domains))
 
 
@@ -85,9 +114,7 @@ def _plain(value: bytes) -> bytes:
         kept.append(value[position : token.start()])
         if token[0] != b"(":
             position = token.end()
-            # Whoever overlooks the quotes of ``"a@b"@c`` reads an address of b.
-            is_address = b"@" in token[0] and value[position : position + 1] == b"@"
-            kept.append(_QUOTES.sub(b"", token[0]) if is_address else b"q")
+            kept.append(_unquoted(token[0], is_before_sign=value[position : position + 1] == b"@"))
             continue
         kept.append(b" ")
         position = _comment_end(value, token.end())
@@ -95,6 +122,19 @@ def _plain(value: bytes) -> bytes:
             kept.append(value[token.end() :].replace(b"(", b" "))
             return b"".join(kept)
     return b"".join(kept) + value[position:]
+
+
+def _unquoted(token: bytes, *, is_before_sign: bool) -> bytes:
+    """Return what a quoted or escaped piece is read as: itself where it hides nothing, else what no address has.
+
+    Whoever overlooks the quotes of ``"a@b"@c`` reads an address of b.
+    """
+    if token[:1] == b"\\":
+        return token[1:]
+    text = token[1:-1]
+    if _ATOM.match(text):
+        return text
+    return _QUOTES.sub(b"", text) if is_before_sign and b"@" in text else b'"'
 
 
 def _comment_end(value: bytes, position: int) -> int:

@@ -20,9 +20,11 @@ _PLAIN = re.compile(r"[A-Za-z0-9._+-]*@?[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9
 _TOKEN = re.compile(r"[A-Za-z0-9._-]+\Z")
 _VALUE_LIMIT = 250
 _MOST_RESULTS = 50
-_PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"|\\.|[()"]|[^\\()"]+', re.DOTALL)
-_WORD = re.compile(r'"((?:[^"\\]|\\.)*+)"|([^\s;="]++)|([;=])', re.DOTALL)
+_PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"|\\.|[()"]|[^\\()"]++', re.DOTALL)
+_IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
+_WORD = re.compile(r'"((?:[^"\\]|\\.)*+)"|((?:[^\s;="\\]|\\.)++)|([;=])', re.DOTALL)
 _NO_TOKEN = re.compile(r'[\s;"()<>@,:\\/\[\]?=]')
+_JOINTS = re.compile(r'[\s"\\]')
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -66,10 +68,17 @@ def claims(field: Field, authserv_id: str) -> bool:
 
     *Source:* RFC 8601 section 5: such a field from outside must go before anybody trusts it.
     """
-    if field.name.strip(b" \t").lower() != NAME.lower().encode("ascii"):
+    if not field.is_named(NAME.encode("ascii")):
         return False
-    claimed = _id_of(decoded(field.value))
-    return claimed is None or _plain_id(claimed) == _plain_id(authserv_id)
+    plain = _without_comments(decoded(field.value))
+    if plain is None:
+        return True
+    ours = _plain_id(authserv_id)
+    # Some readers put together what stands before the results, a version behind the id included.
+    joined = _plain_id(_JOINTS.sub("", plain.partition(";")[0]))
+    is_joined = joined.startswith(ours) and not joined[len(ours) :].strip("0123456789.")
+    claimed = _id_of(plain)
+    return is_joined or claimed is None or _plain_id(claimed) == ours
 
 
 def results_of(value: bytes) -> tuple[Result, ...]:
@@ -87,7 +96,7 @@ def _resinfo(finding: Finding) -> list[str]:
 
 
 def _written(text: str) -> str:
-    return text if _PLAIN.match(text) and len(text) <= _VALUE_LIMIT else _quoted(text)
+    return text if len(text) <= _VALUE_LIMIT and _PLAIN.match(text) else _quoted(text)
 
 
 def _quoted(text: str) -> str:
@@ -95,11 +104,8 @@ def _quoted(text: str) -> str:
     return f'"{shown}"'
 
 
-def _id_of(text: str) -> str | None:
-    """Return the id that a field begins with; None where readers may differ about it."""
-    plain = _without_comments(text)
-    if plain is None:
-        return None
+def _id_of(plain: str) -> str | None:
+    """Return the id that a field without comments begins with; None where readers may differ about it."""
     plain = plain.strip()
     if plain.startswith('"'):
         match = _WORD.match(plain)
@@ -117,23 +123,32 @@ def _plain_id(text: str) -> str:
 def _without_comments(text: str) -> str | None:
     """Return a value with a blank for each comment; None where one, or a quoted string, is not closed."""
     kept: list[str] = []
-    depth = 0
-    for match in _PIECE.finditer(text):
-        piece = match[0]
+    position = 0
+    while match := _PIECE.match(text, position):
+        piece, position = match[0], match.end()
         if piece == "(":
-            depth += 1
-        elif piece == ")":
-            depth -= 1
-            if depth < 0:
+            position = _comment_end(text, position)
+            if position < 0:
                 return None
             kept.append(" ")
-        elif depth:
-            continue
-        elif piece == '"':
+        elif piece in (")", '"'):
             return None
         else:
             kept.append(piece)
-    return None if depth else "".join(kept)
+    return "".join(kept) if position == len(text) else None
+
+
+def _comment_end(text: str, position: int) -> int:
+    """Return the place behind a comment that was opened before ``position``; -1 where it is not closed.
+
+    Quotes mean nothing in it.
+    """
+    depth = 1
+    for match in _IN_COMMENT.finditer(text, position):
+        depth += (match[0] == "(") - (match[0] == ")")
+        if depth == 0:
+            return match.end()
+    return -1
 
 
 def _results(text: str) -> Iterator[Result]:

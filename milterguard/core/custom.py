@@ -110,7 +110,7 @@ def _applies(rule: FieldRule, concerned: Sequence[Outcome], traffic: Traffic) ->
 
 
 def _present(fields: Iterable[Field]) -> Counter[str]:
-    return Counter(field.name.decode("ascii", "replace").lower() for field in fields)
+    return Counter(field.key.decode("ascii", "replace") for field in fields)
 
 
 def _value(text: str, name: str) -> str:

@@ -4,7 +4,7 @@
 Who asks the DNS is handed in: a function from a name to its TXT records, which raises DnsError for
 a temporary error. No list of public suffixes: the tree walk finds who is in charge.
 
-*Source:* RFC 9989 (DMARC), which took the place of RFC 7489 and 9091; ``pct``, ``rf`` and ``ri`` of old records
+*Source:* RFC 9989 (DMARC), which took the place of RFC 7489 and RFC 9091; ``pct``, ``rf`` and ``ri`` of old records
 are ignored. *Errors:* DnsError, from the function that was handed in.
 """
 
@@ -16,7 +16,6 @@ from enum import StrEnum
 Ask = Callable[[str], Sequence[bytes]]
 """From a name to its TXT records; nothing where there are none. Raises DnsError."""
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
-_TAG = re.compile(r"[ \t]*([A-Za-z0-9_]+)[ \t]*=[ \t]*(.*?)[ \t]*\Z", re.DOTALL)
 _ADDRESS = re.compile(r"mailto:[^\s@,!]+@[^\s@,!]+", re.IGNORECASE)
 _MOST_LABELS = 8
 """A longer name is shortened to seven labels after the first question. *Source:* RFC 9989, tree walk."""
@@ -95,6 +94,8 @@ class Judgement:
     """Which of its proofs was aligned: ``spf`` or ``dkim``."""
     policy_domain: str = ""
     """Whose record it is."""
+    reason: str = ""
+    """Of a temporary error."""
 
 
 def judged(domain: str, passed: Passed, ask: Ask, exists: Callable[[str], bool]) -> Judgement:
@@ -123,6 +124,11 @@ def judged(domain: str, passed: Passed, ask: Ask, exists: Callable[[str], bool])
 def is_aligned(one: str, other: str, ask: Ask) -> bool:
     """Whether two domains belong together, in the relaxed way. Raises DnsError."""
     return _Walker(ask).is_relaxed(one, other)
+
+
+def organization_of(domain: str, ask: Ask) -> str:
+    """Return who is in charge of a domain. Raises DnsError."""
+    return organizational_domain(domain, _Walker(ask).walk(domain))
 
 
 def record_of(texts: Iterable[bytes]) -> Record | None:
@@ -216,9 +222,9 @@ def _published(domain: str, applied: Found, exists: Callable[[str], bool]) -> Wi
 def _record(text: str) -> Record | None:
     tags: dict[str, str] = {}
     for part in text.split(";")[1:]:
-        match = _TAG.match(part)
-        if match is not None:
-            tags.setdefault(match[1].lower(), match[2])
+        name, sign, value = part.partition("=")
+        if sign:
+            tags.setdefault(name.strip(" \t").lower(), value.strip(" \t"))
     wish = _wish(tags.get("p"))
     if wish is None:
         # Whoever asks for reports has meant a record, if only to watch; anything else is none.

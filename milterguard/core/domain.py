@@ -9,6 +9,10 @@ import re
 import idna
 
 _MAX_OCTETS = 253
+_MAX_CHARACTERS = 1000
+"""More letters make no domain, whatever they are."""
+_DOTS = {0x3002: ".", 0xFF0E: ".", 0xFF61: "."}
+"""What separates labels in other scripts (RFC 3490 section 3.1)."""
 _LABEL = re.compile(r"[a-z0-9_-]{1,63}\Z")
 """What mail knows; a dash at the end is no host name, but there are such."""
 
@@ -18,7 +22,9 @@ def ascii_domain(name: str) -> str | None:
 
     Letters that cannot be seen, and others that IDNA does not know, make no domain.
     """
-    labels = [_ascii_label(label) for label in name.removesuffix(".").split(".")]
+    if len(name) > _MAX_CHARACTERS:
+        return None
+    labels = [_ascii_label(label) for label in name.translate(_DOTS).removesuffix(".").split(".")]
     if not all(labels):
         return None
     domain = ".".join(labels)
@@ -41,3 +47,8 @@ def _ascii_label(label: str) -> str:
 def domain_of(address: str) -> str:
     """Return what stands behind the last ``@`` of an address; empty where there is none."""
     return address.rpartition("@")[2] if "@" in address else ""
+
+
+def is_below(domain: str, other: str) -> bool:
+    """Whether a domain is another one, or below it; everything is below the empty one."""
+    return not other or domain == other or domain.endswith(f".{other}")

@@ -19,7 +19,7 @@ def edited(fields: Sequence[Field], edits: Iterable[Edit]) -> tuple[Field, ...]:
     place: int | None
     places: dict[bytes, list[int]] = {}
     for number, field in kept.items():
-        places.setdefault(field.name.lower(), []).append(number)
+        places.setdefault(field.key, []).append(number)
     above: list[Field] = []
     for edit in edits:
         match edit:

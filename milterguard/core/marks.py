@@ -123,7 +123,7 @@ def _place(finding: Finding) -> tuple[str, tuple[int, ...], str]:
 
 def foreign_copies(fields: Iterable[Field], style: Style) -> tuple[RemoveField, ...]:
     """Return the removal of every field that only we may write, highest index first."""
-    present = Counter(field.name.lower() for field in fields)
+    present = Counter(field.key for field in fields)
     return (
         *(
             RemoveField(name, index)

@@ -60,8 +60,13 @@ class Field:
         value = self.value.replace(b"\r\n", b"\n").replace(b"\n", b"\r\n")
         return self.name + b":" + value + b"\r\n"
 
+    @property
+    def key(self) -> bytes:
+        """The name in small letters, without the blanks that may stand between it and the colon."""
+        return self.name.rstrip(b" \t").lower()
+
     def is_named(self, name: bytes) -> bool:
-        return self.name.lower() == name.lower()
+        return self.key == name.lower()
 
 
 def header_octets(fields: Iterable[Field]) -> bytes:

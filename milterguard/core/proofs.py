@@ -8,6 +8,9 @@ from milterguard.core.domain import ascii_domain, domain_of
 from milterguard.core.finding import Finding
 from milterguard.core.levels import aligned_author
 
+PARTIAL = "partial"
+"""Minor of a signature over the beginning of the body only: it proves nothing of the whole."""
+
 
 @dataclass(frozen=True, slots=True)
 class Proofs:
@@ -28,7 +31,7 @@ def proofs_of(findings: Iterable[Finding], authors: Iterable[str]) -> Proofs:
     named = tuple(dict.fromkeys(authors))
     for finding in findings:
         said = dict(finding.properties)
-        if finding.check == "dkim" and finding.result == "pass" and not finding.minor:
+        if finding.check == "dkim" and finding.result == "pass" and finding.minor != PARTIAL:
             signers.append(said.get("header.d", ""))
         domain = aligned_author(finding) if finding.check == "dmarc" else ""
         if domain and len(named) == 1 and ascii_domain(domain_of(named[0])) == domain:

@@ -31,7 +31,7 @@ def simple_field(field: Field) -> bytes:
 def relaxed_field(field: Field) -> bytes:
     """Return a field with its name in small letters, on one line, each run of blanks as one, with CRLF."""
     value = field.value.replace(b"\r\n", b"").replace(b"\n", b"")
-    return field.name.rstrip(b" \t").lower() + b":" + _BLANKS.sub(b" ", value).strip(b" ") + b"\r\n"
+    return field.key + b":" + _BLANKS.sub(b" ", value).strip(b" ") + b"\r\n"
 
 
 def canonical_field(field: Field, way: Canonical) -> bytes:
@@ -47,7 +47,7 @@ def selected(fields: Sequence[Field], names: Iterable[bytes]) -> list[Field]:
     known = frozenset(wanted)
     stacks: dict[bytes, list[Field]] = {}
     for field in fields:
-        name = field.name.strip(b" \t").lower()
+        name = field.key
         if name in known:
             stacks.setdefault(name, []).append(field)
     return [stack.pop() for name in wanted if (stack := stacks.get(name))]

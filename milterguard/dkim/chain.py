@@ -40,14 +40,14 @@ class ArcSet:
 
 def has_chain(fields: Sequence[Field]) -> bool:
     """Whether anything of ARC is there, well formed or not."""
-    return any(field.name.lower() in _NAMES for field in fields)
+    return any(field.key in _NAMES for field in fields)
 
 
 def last_instance(fields: Sequence[Field]) -> int:
     """Return the highest instance that any ARC field has, 0 for none; what cannot be read is left out."""
     found = [0]
     for field in fields:
-        if (name := _NAMES.get(field.name.lower())) is not None:
+        if (name := _NAMES.get(field.key)) is not None:
             try:
                 found.append(_instance(field, name))
             except Malformed:
@@ -59,7 +59,7 @@ def chain_of(fields: Sequence[Field], *, most: int = MAX_SETS) -> tuple[ArcSet, 
     """Return the sets of a message, the first forwarder's first; nothing where there is no ARC. Raises Malformed."""
     found: dict[int, dict[bytes, Field]] = {}
     for field in fields:
-        name = _NAMES.get(field.name.lower())
+        name = _NAMES.get(field.key)
         if name is None:
             continue
         one = found.setdefault(_instance(field, name), {})

@@ -60,7 +60,7 @@ class Manner:
 
 def signed_names(fields: Iterable[Field], manner: Manner) -> tuple[bytes, ...]:
     """Return the names to be signed, one for each field, and one more for each that nobody shall add."""
-    present = [field.name.lower() for field in fields]
+    present = [field.key for field in fields]
     signed = [name for name in present if name in manner.names and name not in NEVER_SIGNED]
     return (*signed, *manner.oversigned)
 
@@ -112,7 +112,7 @@ def arc_set(
         _named(SEAL),
         seal_tags,
         tuple(reversed(sealed)),
-        [field.name.lower() for field in sealed],
+        [field.key for field in sealed],
         key=key,
         sign=sign,
         ways=ways,

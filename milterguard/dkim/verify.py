@@ -66,7 +66,7 @@ def verified(
 ) -> Checked:
     """Return whether a signature holds. ``now`` in seconds since the epoch."""
     bits, is_test = key.bits, key.is_test
-    trouble = _untimely(signature, now) or _uncovered(signature, fields) or _other_body(signature, bodies)
+    trouble = untimely(signature, now) or uncovered(signature, fields) or _other_body(signature, bodies)
     if trouble:
         return Checked(FAIL, trouble, signature, bits=bits, is_test=is_test)
     if not key.verifies(signature.octets, signed_digest(signature, fields)):
@@ -101,13 +101,17 @@ def _other_body(signature: Signature, bodies: Mapping[BodyKind, BodyDigest]) -> 
     return "" if body_digest_matches(signature, bodies) else "body has changed"
 
 
-def _uncovered(signature: Signature, fields: Sequence[Field]) -> str:
-    """A From field above those that are signed is what a reader would see. *Source:* RFC 6376 section 8.15."""
+def uncovered(signature: Signature, fields: Sequence[Field]) -> str:
+    """Return that not every From field is signed; empty when they are.
+
+    A From field above those that are signed is what a reader would see. *Source:* RFC 6376 section 8.15.
+    """
     present = sum(1 for field in fields if field.is_named(b"From"))
     return "a From field is not signed" if present > signature.names.count(b"from") else ""
 
 
-def _untimely(signature: Signature, now: float) -> str:
+def untimely(signature: Signature, now: float) -> str:
+    """Return that a signature has expired or is of the future; empty when it is neither."""
     if signature.expires_at is not None and signature.expires_at < now - CLOCK_SLACK_SECONDS:
         return "signature has expired"
     if signature.signed_at is not None and signature.signed_at > now + CLOCK_SLACK_SECONDS:

@@ -11,7 +11,7 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from milterguard.config.signing import Signing
+from milterguard.config.signing import SIGNED_FIELDS, Signing
 from milterguard.core.authors import addresses, author_domains
 from milterguard.core.domain import ascii_domain, domain_of
 from milterguard.core.edited import edited, field_of
@@ -54,7 +54,7 @@ class Signer:
         self._settings = settings
         self._keys = keys
         self._manner = Manner(
-            names=frozenset(name.lower().encode("ascii") for name in settings.sign_fields),
+            names=frozenset(name.lower().encode("ascii") for name in settings.sign_fields or SIGNED_FIELDS),
             oversigned=tuple(name.lower().encode("ascii") for name in settings.oversign_fields),
             header_way=settings.header_canonicalization,
             body_way=settings.body_canonicalization,

@@ -102,10 +102,17 @@ def test_a_long_row_of_specials_takes_linear_time(unit: bytes) -> None:
         (b" a@x.example, a@x.example", ("a@x.example",)),
         (b" nobody", ()),
         (b" @x.example, a@", ()),
+        (b" a@x.example .test", ("a@x.example", "a@x.example.test")),
+        (b" a (c) @ x.example", ("a@x.example",)),
+        (b' "a"@x."example"', ("a@x.example",)),
+        (b' "a b"@x.example', ('"@x.example',)),
+        (b' "a@y.example"@x.example', ("a@y.example@x.example", "a@y.example")),
+        (b" a\\@x.example\\, <b@y.example>", ("b@y.example", "a@x.example")),
+        (b" a@x.example <>", ("a@x.example",)),
         (b" \xe9@x.example", ("\ufffd@x.example",)),
         (
             b",".join(b"u%d@x.example" % number for number in range(99)),
-            tuple(f"u{each}@x.example" for each in range(10)),
+            (*(f"u{each}@x.example" for each in range(10)), "…@"),
         ),
     ],
 )

@@ -13,6 +13,8 @@ class query:
     d: str
     void_lookups: int
     i: str
+    l: str
+    o: str
     A: str
     cidrmax: int
     def __init__(
