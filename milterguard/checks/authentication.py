@@ -7,6 +7,7 @@ Their results make the ``Authentication-Results`` field (``core/authres.py``).
 *Source:* RFC 8601. *Errors:* CheckError when the message's octets cannot be read.
 """
 
+import time
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
@@ -23,6 +24,8 @@ from milterguard.dkim.verify import Checked, signatures_of
 from milterguard.dns import OUTCOMES, Lookup, Resolver
 
 NAME = "authentication"
+_SHARE_OF_TIME = 0.75
+"""Of what the checks may take, for the DNS: when it fails that shall be told in time, and be no failure of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +74,8 @@ class AuthenticationCheck:
         """
         del inside
         settings, envelope, fields = self._settings, message.envelope, message.fields
-        lookup = self._resolver.lookup(budget.remaining)
+        asks_until = time.monotonic() + budget.remaining() * _SHARE_OF_TIME
+        lookup = self._resolver.lookup(lambda: budget.remaining(asks_until - time.monotonic()))
         is_inbound = envelope.traffic is Traffic.INBOUND
         wants_dmarc = settings.dmarc and is_inbound
         keys = dkim.Keys(lookup, min_bits=settings.min_key_bits)

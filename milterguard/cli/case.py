@@ -183,6 +183,8 @@ _FINDING: Mapping[str, Callable[[Any], str]] = {
     "category": _one_of(tuple(_CATEGORIES)),
     **dict.fromkeys(("minor", "detail", "rule"), _text),
     "score": _number,
+    "result": _text,
+    "properties": _words,
     "tests": _numbers,
     "rules": _texts,
     "destiny": _one_of(tuple(str(each) for each in Destiny)),
@@ -231,8 +233,8 @@ def _finding(place: _Place, table: Any) -> Finding:
     given = place.known(table, _FINDING)
     if not given.get("check"):
         raise place.fail("check", expected="a check such as clamd", got="none")
-    if "category" not in given and "score" not in given:
-        raise place.fail("category", expected="a category or a score", got="none")
+    if not {"category", "score", "result"} & given.keys():
+        raise place.fail("category", expected="a category, a score or a result", got="none")
     destiny = given.get("destiny")
     return Finding(
         given["check"],
@@ -240,6 +242,8 @@ def _finding(place: _Place, table: Any) -> Finding:
         given.get("minor", ""),
         given.get("detail", ""),
         score=float(given["score"]) if "score" in given else None,
+        result=given.get("result", ""),
+        properties=tuple(given.get("properties", {}).items()),
         tests=tuple((name, float(points)) for name, points in given.get("tests", {}).items()),
         rule=given.get("rule", ""),
         rules=tuple(given["rules"]) if "rules" in given else None,

@@ -38,6 +38,12 @@ def test_the_example_of_the_manual_holds(milterguard: Program) -> None:
     played(milterguard, (DOCS / "testing-policy.md").read_text(encoding="utf-8"))
 
 
+def test_forged_mail_as_the_page_has_it(milterguard: Program) -> None:
+    """The section of docs/authentication.md about it."""
+    page = (DOCS / "authentication.md").read_text(encoding="utf-8")
+    played(milterguard, page.partition("## Forged mail")[2].partition("\n## ")[0])
+
+
 def played(program: Program, text: str) -> None:
     blocks = [match["text"] for match in FENCE.finditer(text) if match["kind"] == "toml"]
     cases = [block for block in blocks if "[[case]]" in block]

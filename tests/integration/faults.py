@@ -17,6 +17,8 @@ POSTFIX = "451 4.7.1 Service unavailable - try again later"
 NOT_STORED = "451 4.3.0 Message could not be stored, try again later"
 AGAIN = "delivered once, scanned, when the client comes again"
 KEPT = "kept once, when the client comes again; delivered to nobody"
+UNPROVEN = "delivered; what could not be asked is `temperror`, and nothing is refused because of it"
+SIGNED = "delivered once, signed, when the client comes again"
 UNMARKED = "delivered, with fields that say it was not scanned for spam"
 
 
@@ -42,6 +44,9 @@ FAULTS = {
         Fault("spamd dies while it is given the message", "250 2.0.0 Ok: queued", UNMARKED),
         Fault("spamd answers garbage", "250 2.0.0 Ok: queued", UNMARKED),
         Fault('spamd is down, and its on_failure is "tempfail"', UNCHECKED, AGAIN),
+        Fault("the DNS does not answer", "250 2.0.0 Ok: queued", UNPROVEN),
+        Fault("the DNS answers with errors", "250 2.0.0 Ok: queued", UNPROVEN),
+        Fault("the key process is away, and the message is to be signed", UNCHECKED, SIGNED),
         Fault("the quarantine cannot be written, and the message must be kept", NOT_STORED, KEPT),
         Fault("the quarantine's disk is full, and the message must be kept", NOT_STORED, KEPT),
         Fault("the spool's disk is full", "451 4.3.1", AGAIN),

@@ -13,11 +13,17 @@ from pathlib import Path
 
 import pytest
 
+from milterguard.config.signing import DkimKey
+from milterguard.keys.private import generated
+from milterguard.keys.process import KeyServer
+from milterguard.keys.ring import FileKeys
 from tests.daemons import Clamd, Delivered, Milterguard, Postfix, Reply, Sink, Smtp, Spamd, toml, wait_until
 from tests.daemons.sample import EICAR
 from tests.fakes import clamd as fake_clamd
 from tests.fakes import spamd as fake_spamd
+from tests.fakes.dns import DnsServer
 from tests.fakes.scripted import Exchange, Script, Scripted
+from tests.house import STRANGER
 from tests.integration.conftest import Serve
 from tests.integration.faults import FAULTS, OPERATIONS, documented
 
@@ -95,6 +101,51 @@ def kill_workers(milterguard: Milterguard) -> None:
     for pid in milterguard.worker_pids():
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
+
+
+# --- who sent it -----------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("name", "fault"), [("the DNS does not answer", "TIMEOUT"), ("the DNS answers with errors", "SERVFAIL")]
+)
+def test_the_dns_fails(name: str, fault: str, bench: Bench, serve: Serve) -> None:
+    """The message is delivered in time; its results say that nobody knows."""
+    with DnsServer() as dns:
+        dns.fault = fault
+        serve(settled({"dns": {"servers": [dns.address]}}))
+        with Smtp(bench.postfix.port) as smtp:
+            smtp.ehlo()
+            smtp.xclient(STRANGER)
+            smtp.ehlo()
+            subject = f"message {next(_count)}"
+            reply = smtp.send(octets(subject, b"Hello.\r\n"), sender=SENDER, recipients=[USER]).last
+    assert_answered(name, reply)
+    (results,) = bench.delivered(subject).values("Authentication-Results")
+    assert "dmarc=temperror" in results
+
+
+def test_the_key_process_is_away(bench: Bench, serve: Serve, short_folder: Path) -> None:
+    """451 for mail of our own, and once it is back the message comes through, signed."""
+    entry = DkimKey("sender.example", "s", str(short_folder / "key.pem"))
+    Path(entry.file).touch(mode=0o600)
+    Path(entry.file).write_bytes(generated("rsa").pem())
+    path = short_folder / "keys.sock"
+    serve(settled({"signing": {"signer": f"unix:{path}"}}))
+    subject, reply = bench.send()
+    assert_answered("the key process is away, and the message is to be signed", reply)
+    bench.assert_withheld(subject)
+    server = KeyServer(path, FileKeys([entry]), mode=0o666)
+    thread = threading.Thread(target=server.serve_forever)
+    thread.start()
+    try:
+        bench.until_taken(subject)
+        (signature,) = bench.delivered(subject).values("DKIM-Signature")
+        assert "d=sender.example" in signature
+    finally:
+        server.shutdown()
+        thread.join()
+        server.close()
 
 
 # --- clamd ----------------------------------------------------------------------------------------
