@@ -14,7 +14,7 @@ from enum import StrEnum
 
 from milterguard.core.message import Field
 
-_BLANKS = re.compile(rb"[ \t]{2,}|\t")
+_BLANKS = re.compile(rb"  +")
 _LINES_AT_ONCE = 4096
 
 
@@ -31,7 +31,7 @@ def simple_field(field: Field) -> bytes:
 def relaxed_field(field: Field) -> bytes:
     """Return a field with its name in small letters, on one line, each run of blanks as one, with CRLF."""
     value = field.value.replace(b"\r\n", b"").replace(b"\n", b"")
-    return field.key + b":" + _BLANKS.sub(b" ", value).strip(b" ") + b"\r\n"
+    return field.key + b":" + _single_blanks(value).strip(b" ") + b"\r\n"
 
 
 def canonical_field(field: Field, way: Canonical) -> bytes:
@@ -116,8 +116,8 @@ class _Stream:
         # A CRLF may be cut in two, and blanks count only before something else.
         text, self._held = text[:end], text[end:]
         if self._is_relaxed:
-            text = _BLANKS.sub(b" ", text).replace(b" \r\n", b"\r\n")
-            self._held = _BLANKS.sub(b" ", self._held)
+            text = _single_blanks(text).replace(b" \r\n", b"\r\n")
+            self._held = _single_blanks(self._held)
         self._take(text)
 
     def finish(self) -> None:
@@ -157,3 +157,10 @@ def _line_ends(text: bytes) -> int:
         middle = (low + high + 1) // 2
         low, high = (middle, high) if text.endswith(b"\r\n" * middle) else (low, middle - 1)
     return low
+
+
+def _single_blanks(text: bytes) -> bytes:
+    """Return a text with each run of blanks as one; one octet is searched before an expression is asked."""
+    if b"\t" in text:
+        text = text.replace(b"\t", b" ")
+    return _BLANKS.sub(b" ", text) if b"  " in text else text
