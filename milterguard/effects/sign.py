@@ -114,10 +114,11 @@ class Signer:
         if not domain or not given.results or not any(each.policy.arc_seal for each in accepted):
             return ()
         keys = self._keys.keys(domain)
-        if not keys:
-            raise SignError(f"no key of {domain}")
         # RFC 8617 section 4.1 knows no other algorithm.
-        return tuple(key for key in keys if key.algorithm == "rsa-sha256")
+        usable = tuple(key for key in keys if key.algorithm == "rsa-sha256")
+        if not usable:
+            raise SignError(f"no RSA key of {domain}")
+        return usable
 
     def _arc(self, given: Given, fields: Sequence[Field], key: SigningKey, body: BodyDigest) -> list[InsertField]:
         """Return a further set; nothing where the chain has ended, or nobody knows whether it holds."""
