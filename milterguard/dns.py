@@ -11,10 +11,9 @@ name once and has one budget of time over all checks. Names are absolute: no sea
 *Source:* RFC 1034, RFC 2308 (negative answers), RFC 5891 (IDNA), RFC 6891 (EDNS). *Errors:* DnsError; ConfigError.
 """
 
-import ipaddress
 import threading
 import time
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -37,6 +36,9 @@ _UDP_OCTETS = 1232
 """What fits through without fragments; longer answers come over TCP."""
 _MAX_RECORDS = 200
 """More records of one name are left alone: nothing that mail asks about has as many."""
+_MAX_TTL_SECONDS = 86400.0
+_NEGATIVE_SECONDS = 60.0
+"""Where a server does not say for how long there is nothing."""
 OUTCOMES = ("answer", "nothing", "temporary")
 
 
@@ -51,6 +53,34 @@ class Answer:
 
 
 _MISSING = Answer(is_missing=True)
+_Question = tuple[dns.name.Name, RdataType]
+
+
+class _Cache:
+    """Answers for as long as each may be kept, the last asked about staying longest. For several threads.
+
+    dnspython's own keeps whole packets, at 5 KB each.
+    """
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        self._lock = threading.Lock()
+        self._known: OrderedDict[_Question, tuple[Answer, float]] = OrderedDict()
+
+    def find(self, question: _Question) -> Answer | None:
+        with self._lock:
+            found = self._known.get(question)
+            if found is None or found[1] <= time.monotonic():
+                return None
+            self._known.move_to_end(question)
+            return found[0]
+
+    def keep(self, question: _Question, answer: Answer, seconds: float) -> None:
+        with self._lock:
+            self._known[question] = answer, time.monotonic() + min(seconds, _MAX_TTL_SECONDS)
+            self._known.move_to_end(question)
+            while len(self._known) > self._entries:
+                self._known.popitem(last=False)
 
 
 class Resolver:
@@ -59,12 +89,11 @@ class Resolver:
     def __init__(self, settings: Dns) -> None:
         """Raises ConfigError."""
         self.budget_seconds = settings.dns_budget_seconds
-        self._timeout = settings.timeout_seconds
         self._resolver = dns.resolver.Resolver(configure=False)
         self._resolver.nameservers = list(_servers(settings.servers))
         self._resolver.timeout = settings.timeout_seconds
-        self._resolver.cache = dns.resolver.LRUCache(settings.cache_entries)
         self._resolver.use_edns(0, 0, _UDP_OCTETS)
+        self._cache = _Cache(settings.cache_entries)
 
     def lookup(self, remaining: Callable[[], float] = lambda: float("inf")) -> "Lookup":
         """Return what one message asks with; ``remaining`` tells how many seconds it may still take at all."""
@@ -72,54 +101,90 @@ class Resolver:
 
     def ask(self, name: dns.name.Name, kind: RdataType, seconds: float) -> Answer:
         """Return what a name has, in that time at most. Raises DnsError."""
-        deadline = time.monotonic() + seconds
+        known = self._cache.find((name, kind))
+        if known is not None:
+            return known
+        answer, ttl = self._followed(name, kind, time.monotonic() + seconds)
+        self._cache.keep((name, kind), answer, ttl)
+        return answer
+
+    def _followed(self, name: dns.name.Name, kind: RdataType, deadline: float) -> tuple[Answer, float]:
+        """Return what a name has, aliases followed, and for how many seconds that holds."""
+        ttl = float("inf")
         for _ in range(_MAX_ALIASES):
-            said = self._said(name, kind, deadline - time.monotonic())
-            if said is None:
-                return _MISSING
+            try:
+                said = self._said(name, kind, deadline - time.monotonic())
+            except dns.resolver.NXDOMAIN as error:
+                return _MISSING, min(ttl, _negative_ttl(error))
+            ttl = min(ttl, said.chaining_result.minimum_ttl)
             if said.rrset is not None:
-                return Answer(tuple(_records(said.rrset[:_MAX_RECORDS])))
+                return Answer(tuple(_records(said.rrset[:_MAX_RECORDS]))), ttl
             if said.canonical_name == name:
-                return Answer()
+                return Answer(), ttl
             name = said.canonical_name
         raise DnsError("too many aliases")
 
-    def _said(self, name: dns.name.Name, kind: RdataType, seconds: float) -> dns.resolver.Answer | None:
+    def _said(self, name: dns.name.Name, kind: RdataType, seconds: float) -> dns.resolver.Answer:
+        """Return what a server says of a name; raises NXDOMAIN, or DnsError."""
         if seconds <= 0:
             raise DnsError("no time left")
         try:
-            return self._resolver.resolve(name, kind, raise_on_no_answer=False, search=False, lifetime=seconds)
+            said = self._resolver.resolve(name, kind, raise_on_no_answer=False, search=False, lifetime=seconds)
         except dns.resolver.NXDOMAIN:
-            return None
+            raise
         except dns.resolver.NoNameservers as error:
             raise DnsError("no name server could answer") from error
         except dns.exception.Timeout as error:
             raise DnsError("timeout") from error
         except (dns.exception.DNSException, OSError, ValueError) as error:
             raise DnsError(type(error).__name__) from error
+        self._prefer(said.nameserver, said.port)
+        return said
+
+    def _prefer(self, address: str | None, port: int | None) -> None:
+        """Ask the server that has just answered first from now on: one that is dead costs a timeout each time."""
+        servers = self._resolver.nameservers
+        for place, server in enumerate(servers[1:], start=1):
+            if isinstance(server, dns.nameserver.Do53Nameserver) and (server.address, server.port) == (address, port):
+                first = servers[0]
+                if isinstance(first, dns.nameserver.Do53Nameserver) and (first.address, first.port) == (address, port):
+                    return
+                self._resolver.nameservers = [server, *servers[:place], *servers[place + 1 :]]
+                return
+
+
+def _negative_ttl(error: dns.resolver.NXDOMAIN) -> float:
+    """Return for how many seconds a name does not exist. *Source:* RFC 2308 section 5."""
+    ttls = [
+        min(rrset.ttl, each.minimum)
+        for response in error.responses().values()  # type: ignore[no-untyped-call]
+        for rrset in response.authority
+        if rrset.rdtype == RdataType.SOA
+        for each in rrset
+    ]
+    return float(min(ttls, default=_NEGATIVE_SECONDS))
 
 
 class Lookup:
-    """The questions of one message. Safe to use from several threads."""
+    """The questions of one message, asked by one thread."""
 
     def __init__(self, resolver: Resolver, seconds: float, remaining: Callable[[], float]) -> None:
         self._resolver = resolver
         self._remaining = remaining
         self._left = seconds
-        self._most = float("inf")
-        self._lock = threading.Lock()
-        self._known: dict[tuple[dns.name.Name, RdataType], Answer | DnsError] = {}
+        self._reserved = 0.0
+        self._known: dict[_Question, Answer | DnsError] = {}
         self.outcomes: Counter[str] = Counter()
         """How many questions had which outcome."""
 
     @contextmanager
     def limited(self, share: float) -> Iterator[None]:
-        """Let one question take that share of the time that is left, and no more."""
-        self._most = self._left * share
+        """Let all questions within take that share of the time that is left, and no more."""
+        self._reserved = self._left * (1 - share)
         try:
             yield
         finally:
-            self._most = float("inf")
+            self._reserved = 0.0
 
     def txt(self, name: str) -> tuple[bytes, ...]:
         """Return the TXT records of a name, the strings of each joined. Raises DnsError."""
@@ -132,10 +197,6 @@ class Lookup:
     def exchanges(self, name: str) -> tuple[tuple[int, str], ...]:
         """Return preference and host name of each MX. Raises DnsError."""
         return tuple(record for record in self._records(name, RdataType.MX) if isinstance(record, tuple))
-
-    def names(self, address: str) -> tuple[str, ...]:
-        """Return the names that an address has (PTR). Raises DnsError, ValueError for what is no address."""
-        return tuple(str(each) for each in self._records(ipaddress.ip_address(address).reverse_pointer, RdataType.PTR))
 
     def pointers(self, name: str) -> tuple[str, ...]:
         """Return the PTR records of a name below ``arpa``. Raises DnsError."""
@@ -154,8 +215,7 @@ class Lookup:
         return () if wire is None else self._answer(wire, kind).records
 
     def _answer(self, name: dns.name.Name, kind: RdataType) -> Answer:
-        with self._lock:
-            known = self._known.get((name, kind))
+        known = self._known.get((name, kind))
         if known is None:
             known = self._asked(name, kind)
         if isinstance(known, DnsError):
@@ -166,14 +226,13 @@ class Lookup:
         began = time.monotonic()
         said: Answer | DnsError
         try:
-            said = self._resolver.ask(name, kind, min(self._left, self._most, self._remaining()))
+            said = self._resolver.ask(name, kind, min(self._left - self._reserved, self._remaining()))
         except DnsError as error:
             said = error
         outcome = "temporary" if isinstance(said, DnsError) else "answer" if said.records else "nothing"
-        with self._lock:
-            self._left -= time.monotonic() - began
-            self._known[name, kind] = said
-            self.outcomes[outcome] += 1
+        self._left -= time.monotonic() - began
+        self._known[name, kind] = said
+        self.outcomes[outcome] += 1
         return said
 
 

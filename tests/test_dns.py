@@ -48,7 +48,7 @@ def test_answers(server: DnsServer) -> None:
     assert asked.addresses("A.Example.", "AAAA") == ("2001:db8::1",)
     assert asked.txt("a.example") == (b"two strings",)
     assert sorted(asked.exchanges("mx.example")) == [(5, "a.example"), (10, "b.example")]
-    assert asked.names("192.0.2.1") == ("a.example",)
+    assert asked.pointers("1.2.0.192.in-addr.arpa") == ("a.example",)
     assert asked.txt("bücher.example") == (b"books",)
     assert set(asked.addresses("alias.example")) == {"192.0.2.1", "192.0.2.2"}
 
@@ -91,11 +91,39 @@ def test_nobody_there() -> None:
 
 
 def test_the_next_server_is_asked(server: DnsServer) -> None:
-    """When the first does not answer."""
+    """When the first does not answer; from then on the one that does is asked first."""
     with DnsServer() as silent:
         silent.fault = "TIMEOUT"
-        settings = Dns(servers=(silent.address, server.address), timeout_seconds=0.2)
-        assert Resolver(settings).lookup().txt("a.example") == (b"two strings",)
+        resolver = Resolver(Dns(servers=(silent.address, server.address), timeout_seconds=0.3))
+        assert resolver.lookup().txt("a.example") == (b"two strings",)
+        began, asked = time.monotonic(), resolver.lookup()
+        assert [asked.txt(f"n{each}.example") for each in range(10)] == [()] * 10
+        assert time.monotonic() - began < 0.3
+        assert silent.asked.total() == 1
+
+
+def test_many_questions_share_what_they_were_given(server: DnsServer) -> None:
+    """Not each of them: the rest stays for others."""
+    with DnsServer(delay_seconds=0.2) as slow:
+        asked = Resolver(Dns(servers=(slow.address,), timeout_seconds=2, dns_budget_seconds=1.0)).lookup()
+        with asked.limited(0.5):
+            assert asked.txt("n1.example") == asked.txt("n2.example") == ()
+            with pytest.raises(DnsError, match=r"timeout|no time left"):
+                asked.txt("n3.example")
+        assert asked.txt("other.example") == ()
+
+
+def test_answers_are_forgotten_in_time(server: DnsServer) -> None:
+    """With the record's own time; the oldest when there are too many."""
+    with DnsServer(ZONE, ttl=0) as brief:
+        resolver = Resolver(Dns(servers=(brief.address,)))
+        resolver.lookup().txt("a.example")
+        resolver.lookup().txt("a.example")
+        assert brief.asked["a.example", "TXT"] == 2
+    small = Resolver(Dns(servers=(server.address,), cache_entries=1))
+    for name in ("a.example", "mx.example", "a.example"):
+        small.lookup().txt(name)
+    assert server.asked["a.example", "TXT"] == 2
 
 
 def test_what_does_not_fit_comes_over_tcp(server: DnsServer) -> None:

@@ -36,11 +36,6 @@ class Arc:
     """The last signature covers every From field and all of the body, and is neither of the past nor of the future."""
 
     @property
-    def cv(self) -> str:
-        """What a further seal says of it (RFC 8617 section 4.4)."""
-        return self.result if self.result in ("none", "pass") else "fail"
-
-    @property
     def sealer(self) -> str:
         """Who sealed last; empty without a chain."""
         return self.chain[-1].seal.domain if self.chain else ""
@@ -55,6 +50,11 @@ def read_chain(fields: Sequence[Field]) -> Arc:
     except Malformed as error:
         return Arc("fail", str(error))
     return Arc("", chain=chain)
+
+
+def signatures_of(arc: Arc) -> tuple[Signature, ...]:
+    """Return those whose keys are needed: the last one over the message, and all seals; none where it is settled."""
+    return () if arc.result else (arc.chain[-1].message_signature, *(each.seal for each in arc.chain))
 
 
 def bodies_of(arc: Arc) -> tuple[BodyKind, ...]:

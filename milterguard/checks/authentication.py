@@ -22,6 +22,7 @@ from milterguard.core.finding import Category, Finding
 from milterguard.core.message import Message
 from milterguard.dkim.verify import Checked, signatures_of
 from milterguard.dns import OUTCOMES, Lookup, Resolver
+from milterguard.errors import DnsError
 
 NAME = "authentication"
 _SHARE_OF_TIME = 0.75
@@ -63,14 +64,14 @@ class AuthenticationCheck:
     def __init__(self, settings: Authentication, resolver: Resolver) -> None:
         self._settings = settings
         self._resolver = resolver
-        self._trusted_sealers = frozenset(domain.lower() for domain in settings.trusted_sealers)
-        self._trusted_lists = frozenset(domain.lower() for domain in settings.trusted_lists)
+        self._trusted_sealers = frozenset(settings.trusted_sealers)
+        self._trusted_lists = tuple(settings.trusted_lists)
 
     def run(self, message: Message, budget: Budget, inside: Inside) -> tuple[Finding, ...]:
         """Return one finding for each result. Raises CheckError.
 
-        Asked first is what the author's domain has a say in, so that nobody else's name servers can use up the time
-        for it; and all of it before the body is waited for.
+        Asked first is what the author's domain has a say in, then whom the operator trusts, so that nobody else's
+        name servers can use up the time for it; and all of it before the body is waited for.
         """
         del inside
         settings, envelope, fields = self._settings, message.envelope, message.fields
@@ -81,10 +82,13 @@ class AuthenticationCheck:
         keys = dkim.Keys(lookup, min_bits=settings.min_key_bits)
         signatures = signatures_of(fields, most=settings.max_signatures) if settings.dkim else ()
         chain = arc.read_chain(fields) if settings.arc else Arc("none")
-        organizations = dmarc.look_ahead(fields, lookup) if wants_dmarc else ()
-        keys.look_ahead(signatures, organizations)
+        if wants_dmarc:
+            keys.look_ahead(signatures, dmarc.look_ahead(fields, lookup))
+        keys.look_ahead(signatures, self._trusted_lists)
+        if chain.sealer in self._trusted_sealers:
+            keys.look_ahead(arc.signatures_of(chain), ("",))
         helo, sender = self._spf(lookup, envelope) if is_inbound else (None, None)
-        keys.look_ahead(signatures, ("",))
+        keys.look_ahead((*signatures, *arc.signatures_of(chain)), ("",))
         found: list[Finding] = list(_session(envelope.client))
         if settings.iprev and is_inbound and envelope.client.address:
             found.append(iprev.check_iprev(lookup, envelope.client.address))
@@ -119,7 +123,7 @@ class AuthenticationCheck:
         passed = proofs.passed()
 
         def exempt(author: str) -> str:
-            """Return who vouches for a message that is not aligned with its author."""
+            """Return who vouches for a message that is not aligned with its author; raises DnsError if one might."""
             sealer = arc.vouched(
                 proofs.chain,
                 lambda domain: domain in self._trusted_sealers,
@@ -127,11 +131,18 @@ class AuthenticationCheck:
             )
             if sealer:
                 return f"trusted ARC chain of {sealer}"
-            proven = (passed.spf, *passed.dkim)
-            names = next((name for name in _above(proven) if name in self._trusted_lists), "")
-            return f"trusted mailing list of {names}" if names else ""
+            names = self._list_above((passed.spf, *passed.dkim))
+            if names:
+                return f"trusted mailing list of {names}"
+            might = proofs.chain.result == "temperror" and proofs.chain.sealer in self._trusted_sealers
+            if might or self._list_above(passed.unsure):
+                raise DnsError("who vouches for it could not be asked about")
+            return ""
 
         return dmarc.check_dmarc(message.fields, passed, lookup, exempt)
+
+    def _list_above(self, domains: Sequence[str]) -> str:
+        return next((name for name in _above(domains) if name in self._trusted_lists), "")
 
 
 def _session(client: Client) -> Iterable[Finding]:

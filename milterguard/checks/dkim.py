@@ -30,7 +30,7 @@ _SHOWN_OCTETS = 8
 
 
 class Keys:
-    """The public keys that one message needs, each asked for and read once."""
+    """The public keys that one message needs; each name is asked about once, by ``lookup``."""
 
     def __init__(self, lookup: Lookup, *, min_bits: int) -> None:
         self._lookup = lookup

@@ -26,7 +26,9 @@ Exempt = Callable[[str], str]
 
 
 def look_ahead(fields: Sequence[Field], lookup: Lookup) -> tuple[str, ...]:
-    """Ask what the authors' domains publish before anybody else is asked; return who is in charge of them.
+    """Ask what the authors' domains publish before anybody else is asked, each in a share of the time.
+
+    Return who is in charge of them.
 
     The answers are kept by ``lookup``. Never raises.
     """
@@ -90,7 +92,10 @@ def _finding(said: Judgement, exempt: Exempt) -> Finding:
     finding = Finding(NAME, Category.CLEAN, detail=said.reason, result=said.result, properties=properties_of)
     if said.result != "fail" or said.wish is Wish.NONE:
         return finding
-    voucher = _voucher(said.domain, exempt)
+    try:
+        voucher = exempt(said.domain)
+    except DnsError as error:
+        return replace(finding, result="temperror", detail=str(error))
     if voucher:
         return replace(finding, detail=voucher)
     return replace(finding, category=Category.FORGED, minor=said.wish.value, detail=_asks(said))
@@ -98,10 +103,3 @@ def _finding(said: Judgement, exempt: Exempt) -> Finding:
 
 def _asks(said: Judgement) -> str:
     return f"{said.domain} asks to {said.wish.value} what is not from there"
-
-
-def _voucher(domain: str, exempt: Exempt) -> str:
-    try:
-        return exempt(domain)
-    except DnsError:
-        return ""  # nobody who can be asked vouches for it

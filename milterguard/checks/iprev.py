@@ -29,7 +29,7 @@ def _result(lookup: Lookup, address: str) -> tuple[str, str]:
     kind = "A" if client.version == 4 else "AAAA"
     trouble = False
     try:
-        names = lookup.names(address)
+        names = lookup.pointers(client.reverse_pointer)
     except ValueError:
         return "permerror", ""  # an address with a zone, such as fe80::1%eth0
     except DnsError:

@@ -24,7 +24,9 @@ class Dns:
         maximum=300,
     )
     cache_entries: int = setting(
-        50000, "Answers that one worker remembers, for as long as each may be; negative ones too.", minimum=1
+        20000,
+        "Answers that one worker remembers, for as long as each may be; negative ones too. A thousand take 1 MB.",
+        minimum=1,
     )
 
 

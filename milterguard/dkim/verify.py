@@ -28,8 +28,6 @@ class Checked:
     """Why, in a few plain words."""
     signature: Signature | None = None
     """None where the field could not be read."""
-    bits: int = 0
-    """Of the key; 0 while unknown."""
     is_partial: bool = False
     """It covers the beginning of the body only (``l=``): anybody may have added something."""
     is_test: bool = False
@@ -65,16 +63,16 @@ def verified(
     now: float,
 ) -> Checked:
     """Return whether a signature holds. ``now`` in seconds since the epoch."""
-    bits, is_test = key.bits, key.is_test
+    is_test = key.is_test
     trouble = untimely(signature, now) or uncovered(signature, fields) or _other_body(signature, bodies)
     if trouble:
-        return Checked(FAIL, trouble, signature, bits=bits, is_test=is_test)
+        return Checked(FAIL, trouble, signature, is_test=is_test)
     if not key.verifies(signature.octets, signed_digest(signature, fields)):
-        return Checked(FAIL, "signature does not match", signature, bits=bits, is_test=is_test)
+        return Checked(FAIL, "signature does not match", signature, is_test=is_test)
     length = signature.body.length
     is_partial = length is not None and length < bodies[signature.body].size
     reason = "l= covers a part of the body" if is_partial else ""
-    return Checked(PASS, reason, signature, bits=bits, is_partial=is_partial, is_test=is_test)
+    return Checked(PASS, reason, signature, is_partial=is_partial, is_test=is_test)
 
 
 def signed_digest(signature: Signature, fields: Sequence[Field]) -> bytes:

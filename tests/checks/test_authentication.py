@@ -4,6 +4,7 @@
 The forger owns evil.com, where everything passes. victim.com asks to reject what is not from there.
 """
 
+import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
@@ -76,6 +77,8 @@ def forged(findings: Sequence[Finding]) -> bool:
 
 # --- his name servers ------------------------------------------------------------------------------
 
+HASH = b"UrA8rmgY3eNBotmDWtzAmHyn5RyZv8Gea45sNGsP0zw="
+"""Of the body, so that the key is asked for."""
 SLOW = b"DKIM-Signature: v=1; a=rsa-sha256; d=slow.test; s=a; h=from; bh=YQ==; b=YQ=="
 FALSE = b"DKIM-Signature: v=1; a=rsa-sha256; d=victim.com; s=x; h=from; bh=YQ==; b=YQ=="
 
@@ -98,6 +101,54 @@ FALSE = b"DKIM-Signature: v=1; a=rsa-sha256; d=victim.com; s=x; h=from; bh=YQ==;
 def test_slow_name_servers_of_his_own_gain_nothing(message: Message, server: DnsServer) -> None:
     """What the victim's domain has to say is asked first, and his part of the time is his."""
     assert forged(run(message, server))
+
+
+def test_name_servers_that_are_just_slow_enough_gain_nothing() -> None:
+    """A first author whose every name takes its time leaves the second one his share."""
+    with DnsServer(ZONE) as server:
+        quick = server._answer_udp
+
+        def late(packet: bytes, peer: Any) -> None:
+            if b"crawl" in packet:
+                threading.Timer(0.3, quick, (packet, peer)).start()
+            else:
+                quick(packet, peer)
+
+        server._answer_udp = late  # type: ignore[method-assign]
+        message = mail(b"From: <x@a.b.c.d.e.crawl.test>, <ceo@victim.com>")
+        assert forged(run(message, server, iprev=False))
+
+
+@pytest.mark.parametrize(
+    ("fields", "sender", "zone"),
+    [
+        ((), "a@lists.test", {"lists.test": ["SERVFAIL"]}),
+        (
+            (b"DKIM-Signature: v=1; a=rsa-sha256; d=lists.test; s=a; h=from; bh=YQ==; b=YQ==",),
+            "",
+            {"a._domainkey.lists.test": ["SERVFAIL"]},
+        ),
+        (
+            (
+                b"ARC-Seal: i=1; a=rsa-sha256; cv=none; d=sealer.test; s=a; b=YQ==",
+                b"ARC-Message-Signature: i=1; a=rsa-sha256; d=sealer.test; s=a; h=from; bh=" + HASH + b"; b=YQ==",
+                b"ARC-Authentication-Results: i=1; sealer.test; dmarc=pass header.from=victim.com",
+            ),
+            "",
+            {"a._domainkey.sealer.test": ["SERVFAIL"]},
+        ),
+    ],
+    ids=["list by spf", "list by dkim", "sealer"],
+)
+def test_whom_the_operator_trusts_may_be_out_of_reach(
+    fields: tuple[bytes, ...], sender: str, zone: dict[str, Any]
+) -> None:
+    """Then nobody knows whether he would vouch, and nothing is refused."""
+    with DnsServer({**ZONE, **zone}) as server:
+        message = mail(*fields, b"From: ceo@victim.com", sender=sender)
+        found = run(message, server, iprev=False, trusted_lists=("lists.test",), trusted_sealers=("sealer.test",))
+        assert dmarc(found).result == "temperror"
+        assert forged(run(message, server, iprev=False))
 
 
 def test_a_slow_body_gains_nothing(server: DnsServer) -> None:

@@ -11,6 +11,7 @@ from milterguard.cli.program import program
 from milterguard.store.quarantine import FileQuarantine
 from milterguard.store.tokens import release_gate
 from tests.daemons import toml
+from tests.daemons.milterguard import empty_dns
 from tests.effects.mta import Mta
 
 
@@ -23,6 +24,7 @@ class Program:
         self.settings: toml.Table = {
             "server": {"state_directory": str(folder / "state")},
             "local": {"domains": ["example.com"]},
+            "dns": {"servers": [empty_dns().address]},
             "checks": {"clamd": {"enabled": False}, "spamd": {"enabled": False}},
             "store": {"url": f"sqlite:///{folder / 'milterguard.db'}"},
             "quarantine": {"store": f"file:{folder / 'quarantine'}"},
