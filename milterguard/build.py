@@ -36,12 +36,11 @@ from milterguard.effects.keep import Keeper
 from milterguard.effects.log import setup_log
 from milterguard.effects.release import Releaser
 from milterguard.effects.sign import Signer
-from milterguard.errors import ConfigError, SignError, StoreError
+from milterguard.errors import ConfigError, StoreError
 from milterguard.guard import Guard
 from milterguard.job import Rules
-from milterguard.keys.client import SocketKeys
-from milterguard.keys.database import DatabaseKeys
-from milterguard.keys.ring import FileKeys, KeyRing, NoKeys
+from milterguard.keys.ring import NoKeys
+from milterguard.keys.source import check_keys, ring_of
 from milterguard.look import CheckedParts, Look
 from milterguard.lookup.layer import Source
 from milterguard.lookup.ldap import ldap_source
@@ -72,7 +71,9 @@ def _clamd(settings: Settings) -> Checked | None:
 def _spamd(settings: Settings) -> Checked | None:
     spamd = settings.checks.spamd
     name = settings.headers.authserv_id or settings.headers.hostname
-    return Checked(SpamdCheck(spamd, authserv_id=name), spamd.on_failure) if spamd.enabled else None
+    is_proving = settings.checks.authentication.enabled
+    check = SpamdCheck(spamd, authserv_id=name, is_proving=is_proving) if spamd.enabled else None
+    return None if check is None else Checked(check, spamd.on_failure)
 
 
 def _parts(settings: Settings) -> CheckedParts | None:
@@ -116,11 +117,19 @@ def build_guard(settings: Settings) -> Guard:
         # Before the log, which has to tell what could not be written.
         closing.insert(0, lambda: journal.close(_JOURNAL_CLOSE_SECONDS))
     keeper = Keeper(open_quarantine(settings))
-    return _wired(settings, keeper, recorders=recorders, gate=_gate(settings), closing=closing, is_warm=True)
+    return _wired(
+        settings,
+        keeper,
+        recorders=recorders,
+        gate=_gate(settings),
+        signer=_signer(settings),
+        closing=closing,
+        is_warm=True,
+    )
 
 
 def build_trial_guard(settings: Settings, recorder: Recorder) -> Guard:
-    """Return a guard that judges as a worker's would, but keeps nothing and writes nothing down."""
+    """Return a guard that judges as a worker's would, but keeps, signs and writes down nothing."""
     return _wired(settings, _KeepsNothing(), recorders=[recorder], gate=None)
 
 
@@ -154,13 +163,13 @@ def _wired(
     *,
     recorders: Sequence[Recorder],
     gate: Gate | None,
+    signer: Signer | None = None,
     closing: Sequence[Callable[[], None]] = (),
     is_warm: bool = False,
 ) -> Guard:
     checks = [checked for make in CHECKS if (checked := make(settings)) is not None]
     threads = settings.server.max_messages * (len(checks) + 1) + _MORE_THREADS
     policies = build_policies(settings)
-    signer = _signer(settings)
     return Guard(
         policies,
         Scan(checks, threads=threads, look=_look(settings, is_warm=is_warm)),
@@ -174,31 +183,16 @@ def _wired(
 
 
 def _signer(settings: Settings) -> Signer | None:
-    """Return what signs; None for a site without keys. Raises ConfigError for a key that cannot be used."""
-    keys = build_keys(settings)
-    return None if isinstance(keys, NoKeys) else Signer(settings.signing, keys)
-
-
-def build_keys(settings: Settings) -> KeyRing:
-    """Return who has the keys: a process of its own, files, a database. Raises ConfigError."""
-    signing = settings.signing
-    if signing.signer:
-        return SocketKeys(signing.signer.removeprefix("unix:"), seconds=signing.signer_timeout_seconds)
-    return build_own_keys(settings)
-
-
-def build_own_keys(settings: Settings) -> KeyRing:
-    """Return the keys that this process can read itself. Raises ConfigError."""
-    signing = settings.signing
-    if not settings.dkim_keys and not signing.keys_select:
-        return NoKeys()
-    keys = FileKeys(settings.dkim_keys)
-    for entry in settings.dkim_keys:
+    """Return what signs; None for a site without keys. A key that cannot be used is told, and so is each message."""
+    ring = ring_of(settings)
+    if isinstance(ring, NoKeys):
+        return None
+    if not settings.signing.signer:
         try:
-            keys.keys(entry.domain)
-        except SignError as error:
-            raise ConfigError(entry.origin, "file", expected="a key that can be used", got=str(error)) from error
-    return DatabaseKeys(keys, signing) if signing.keys_select else keys
+            check_keys(settings)
+        except ConfigError as error:
+            log.warning("not all mail can be signed: %s", error)
+    return Signer(settings.signing, ring)
 
 
 def build_policies(settings: Settings) -> Policies:
@@ -237,7 +231,11 @@ def _look(settings: Settings, *, is_warm: bool) -> Look | None:
 def _rules(settings: Settings) -> Rules:
     return Rules(
         deadline_seconds=settings.server.deadline_seconds,
-        style=replace(_style(settings.headers), custom=settings.fields),
+        style=replace(
+            _style(settings.headers),
+            custom=settings.fields,
+            is_proving=settings.checks.authentication.enabled,
+        ),
         unsigned=settings.signing.on_failure,
         delimiter=settings.local.recipient_delimiter,
         is_observing=settings.server.observe is not Observe.OFF,

@@ -5,12 +5,13 @@
 """
 
 from base64 import b64encode
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from milterguard.core.finding import Finding
 from milterguard.core.message import Field
-from milterguard.core.verdict import AddRecipient, Edit, RemoveRecipient
+from milterguard.core.verdict import ChangeField, Edit, InsertField, RemoveField
 from milterguard.dkim.signature import Signature
 from milterguard.dkim.verify import signatures_of
 
@@ -22,8 +23,10 @@ class Covered:
     """One valid signature."""
 
     domain: str
-    names: frozenset[str]
-    """Of fields, in small letters."""
+    signed: frozenset[str]
+    """Names of fields, in small letters, that it covers as they are."""
+    frozen: frozenset[str]
+    """Names of which it covers that there are no more."""
 
 
 def covered_by(fields: Sequence[Field], findings: Iterable[Finding]) -> tuple[Covered, ...]:
@@ -36,8 +39,9 @@ def covered_by(fields: Sequence[Field], findings: Iterable[Finding]) -> tuple[Co
     }
     if not held:
         return ()
+    present = Counter(field.key for field in fields)
     return tuple(
-        Covered(each.domain, frozenset(name.decode("ascii", "replace") for name in each.names))
+        _covered(each, present)
         for each in signatures_of(fields, most=_MOST)
         if isinstance(each, Signature) and any(each.domain == d and _begins(each, b) for d, b in held)
     )
@@ -45,8 +49,31 @@ def covered_by(fields: Sequence[Field], findings: Iterable[Finding]) -> tuple[Co
 
 def broken_by(edits: Iterable[Edit], covered: Sequence[Covered]) -> tuple[str, ...]:
     """Return the domains whose signatures these edits break."""
-    touched = {edit.name.lower() for edit in edits if not isinstance(edit, AddRecipient | RemoveRecipient)}
-    return tuple(dict.fromkeys(each.domain for each in covered if not touched.isdisjoint(each.names)))
+    made = tuple(edits)
+    return tuple(dict.fromkeys(each.domain for each in covered if any(_breaks(edit, each) for edit in made)))
+
+
+def _breaks(edit: Edit, covered: Covered) -> bool:
+    match edit:
+        case InsertField(name):
+            return name.lower() in covered.frozen
+        case ChangeField(name) | RemoveField(name):
+            return name.lower() in covered.signed
+        case _:
+            return False
+
+
+def _covered(signature: Signature, present: Mapping[bytes, int]) -> Covered:
+    counts = Counter(signature.names)
+    return Covered(
+        signature.domain,
+        signed=frozenset(_text(name) for name in counts if present.get(name)),
+        frozen=frozenset(_text(name) for name, count in counts.items() if count > present.get(name, 0)),
+    )
+
+
+def _text(name: bytes) -> str:
+    return name.decode("ascii", "replace")
 
 
 def _begins(signature: Signature, shown: str | None) -> bool:

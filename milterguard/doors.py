@@ -9,11 +9,11 @@ from typing import Protocol
 
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.finding import Finding
+from milterguard.core.given import Given
 from milterguard.core.message import Message
 from milterguard.core.proofs import Proofs
 from milterguard.core.report import Record
-from milterguard.core.verdict import Decision, Edit, Judged
-from milterguard.effects.sign import Given
+from milterguard.core.verdict import Decision, InsertField, Judged
 
 
 class Keeper(Protocol):
@@ -62,7 +62,7 @@ class PolicySource(Protocol):
 class Signer(Protocol):
     """Adds signatures to a message that will be delivered (``effects/sign.py``)."""
 
-    def edits(self, given: Given) -> tuple[Edit, ...]:
+    def edits(self, given: Given) -> tuple[InsertField, ...]:
         """Return the fields to be put above all others. Raises SignError."""
         ...
 

@@ -131,7 +131,10 @@ class Guard:
         """Return what the checks found, once they are over; nothing where none was started."""
         if job.running is None:
             return Scanned(())
-        return self._scan.finish(job.running, lambda findings: is_settled(findings, job.judged))
+        # Banks by the author may change every policy: until they are known nothing is settled.
+        return self._scan.finish(
+            job.running, lambda findings: not self._policies.need_proofs and is_settled(findings, job.judged)
+        )
 
     def concluded(self, job: Job, scanned: Scanned) -> Verdict:
         """Return the verdict that follows from these findings and those that are our own, its copy kept."""
@@ -140,14 +143,16 @@ class Guard:
         decision = decide(scanned.findings, job.judged, mixed=self._mixed(job))
         if self.rules.is_observing:
             return self._verdicts.observed(job, decision, scanned)
-        location = ""
-        if decision.keep is not None:
-            try:
-                location = self._keeper.keep(job.message, decision, scanned.findings)
-            except StoreError as error:
-                log.warning("(%s) no copy could be kept: %s", job.message.log_id, error)
-                return self._verdicts.deferred(decision, scanned, reply.not_stored(job.message.mail_id))
-        return self._verdicts.complete(job, decision, scanned, location=location)
+        # First what may still fail, then the copy: who is deferred comes again, and would be kept again.
+        verdict = self._verdicts.complete(job, decision, scanned)
+        if decision.keep is None or verdict.answer is not decision.answer:
+            return verdict
+        try:
+            location = self._keeper.keep(job.message, decision, scanned.findings)
+        except StoreError as error:
+            log.warning("(%s) no copy could be kept: %s", job.message.log_id, error)
+            return self._verdicts.deferred(decision, scanned, reply.not_stored(job.message.mail_id))
+        return replace(verdict, quarantined_as=location)
 
     def also_record(self, recorder: Recorder) -> None:
         """Hand records to this one too. Before the first message."""
@@ -262,5 +267,5 @@ class Guard:
             refused = replace(decision, answer=Destiny.REJECT)
             text = f"Release token is used, expired or of another message, id={job.message.mail_id}"
             return Verdict(refused, (), reply=Reply(554, "5.7.0", text))
-        edits = marks.foreign_copies(job.message.fields, self._verdicts.style(job.message))
-        return Verdict(decision, (), edits=edits, released=job.release.mail_id)
+        verdict = self._verdicts.released(job, decision)
+        return replace(verdict, released=job.release.mail_id)

@@ -59,9 +59,13 @@ class SpamdCheck:
 
     name = NAME
 
-    def __init__(self, settings: Spamd, *, authserv_id: str = "") -> None:
-        """``authserv_id`` empty: the MTA's name. Raises ConfigError for sockets, a user or certificates."""
+    def __init__(self, settings: Spamd, *, authserv_id: str = "", is_proving: bool = True) -> None:
+        """``authserv_id`` empty: the MTA's name; ``is_proving``: whether we find out who sent a message.
+
+        Raises ConfigError for sockets, a user or certificates.
+        """
         self._authserv_id = authserv_id
+        self._is_proving = is_proving
         if settings.user and not _USER.fullmatch(settings.user):
             raise ConfigError(
                 "settings", "checks.spamd.user", expected="printable ASCII without blanks", got=repr(settings.user)
@@ -74,7 +78,7 @@ class SpamdCheck:
     def run(self, message: Message, budget: Budget, inside: Inside) -> tuple[Finding, ...]:
         """Return one CLEAN finding with score and tests. Raises CheckError."""
         began = time.monotonic()
-        proofs = _proofs_field(self._authserv_id or message.envelope.mta or "localhost", inside.proofs(budget))
+        proofs = _proofs_field(self._id(message), inside.proofs(budget))
         sample = _sampled(self._as_delivered(message), budget, self._settings.max_scan_bytes, proofs)
 
         def ask(turn: Turn) -> Finding:
@@ -86,9 +90,14 @@ class SpamdCheck:
     def close(self) -> None:
         self._loop.close()
 
+    def _id(self, message: Message) -> str:
+        return self._authserv_id or message.envelope.mta or "localhost"
+
     def _as_delivered(self, message: Message) -> Message:
         """Return the message without what claims to be our word about who sent it."""
-        name = self._authserv_id or message.envelope.mta or "localhost"
+        if not self._is_proving:
+            return message
+        name = self._id(message)
         fields = (f for f in message.fields if not claims(f, name) and not f.is_named(b"Received-SPF"))
         return replace(message, fields=tuple(fields))
 

@@ -2,10 +2,11 @@
 """``milterguard dkim``: make keys, print what belongs into the DNS, compare the DNS with the keys, hold the keys."""
 
 import os
+import queue
 import signal
 import stat
 import threading
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,12 +17,14 @@ from milterguard.cli import show
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.status import CommandError, Status
 from milterguard.core.domain import ascii_domain
-from milterguard.errors import ConfigError
+from milterguard.core.text import printable
+from milterguard.errors import ConfigError, MilterguardError
 
 if TYPE_CHECKING:
     from milterguard.config.settings import Settings
     from milterguard.keys.private import PrivateKey
     from milterguard.keys.process import KeyServer
+    from milterguard.keys.ring import KeyRing
 
 _FOLDER = Path("/etc/milterguard/dkim")
 _STRING_OCTETS = 255
@@ -75,7 +78,7 @@ def genkey_command(
 
     key = generated(kind, bits=bits)
     file = directory / f"{name}.{label}.pem"
-    _write_new(file, key.pem(), group)
+    _write_new(file, key.pem(), _group_id(group))
     published = _Published(name, label, key.record)
     if as_json:
         show.as_json({"file": str(file), "algorithm": key.algorithm, "bits": key.bits, **published.plain()})
@@ -160,21 +163,29 @@ def serve_command() -> int:
     Example:
       milterguard dkim serve --config /etc/milterguard/milterguard.toml
     """
-    from milterguard.build import build_own_keys
     from milterguard.keys.process import KeyServer
-    from milterguard.keys.ring import NoKeys
 
     settings = loaded().settings
     if not settings.signing.signer:
         expected = "the socket, such as unix:/run/milterguard-keys/keys.sock"
         raise ConfigError("settings", "signing.signer", expected=expected, got="none")
-    ring = build_own_keys(settings)
+    path = Path(settings.signing.signer.removeprefix("unix:"))
+    server = KeyServer(path, _held(settings), group=settings.signing.signer_group)
+    _until_told(server)
+    server.ring.close()
+    return Status.OK
+
+
+def _held(settings: "Settings") -> "KeyRing":
+    """Return the keys to be held. Raises ConfigError, CommandError."""
+    from milterguard.keys.ring import NoKeys
+    from milterguard.keys.source import check_keys, own_ring
+
+    check_keys(settings)
+    ring = own_ring(settings)
     if isinstance(ring, NoKeys):
         raise CommandError("there is no [[dkim_key]] and no signing.keys_select: nothing to hold", Status.CONFIG)
-    server = KeyServer(Path(settings.signing.signer.removeprefix("unix:")), ring, group=settings.signing.signer_group)
-    _until_told(server)
-    ring.close()
-    return Status.OK
+    return ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,50 +224,54 @@ def _keys(settings: "Settings", domain: str | None) -> Sequence[tuple[str, str, 
     return [(entry.domain, entry.selector, key) for entry, key in FileKeys(entries).private_keys()]
 
 
-def _write_new(file: Path, octets: bytes, group: str | None) -> None:
-    """Write a file that nobody else may read, and that was not there before."""
+def _write_new(file: Path, octets: bytes, group: int | None) -> None:
+    """Write a file that nobody else may read, and that was not there before; its folder is made if need be."""
     try:
-        file.parent.mkdir(mode=0o750, parents=True, exist_ok=True)
+        if not file.parent.is_dir():
+            file.parent.mkdir(mode=0o750, parents=True)
+            if group is not None:
+                os.chown(file.parent, -1, group)
+            file.parent.chmod(0o750)
         descriptor = os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o600)
     except FileExistsError:
         raise CommandError(f"{file} is there already: take another selector, or move it away", Status.FOUND) from None
     except OSError as error:
         raise CommandError(f"{file}: {error.strerror}", Status.IO) from error
     with os.fdopen(descriptor, "wb") as opened:
+        if group is not None:
+            os.fchown(descriptor, -1, group)
+            os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP)
         opened.write(octets)
         opened.flush()
         os.fsync(descriptor)
-        if group is not None:
-            _let_read(descriptor, group)
 
 
-def _let_read(descriptor: int, group: str) -> None:
+def _group_id(group: str | None) -> int | None:
     import grp
 
     try:
-        os.fchown(descriptor, -1, grp.getgrnam(group).gr_gid)
-        os.fchmod(descriptor, stat.S_IRUSR | stat.S_IWUSR | stat.S_IRGRP)
+        return None if group is None else grp.getgrnam(group).gr_gid
     except KeyError:
-        raise CommandError(f"there is no group {group}; the key has mode 0600", Status.USAGE) from None
-    except OSError as error:
-        raise CommandError(f"group {group}: {error.strerror}; the key has mode 0600", Status.IO) from error
+        raise CommandError(f"there is no group {group}", Status.USAGE) from None
 
 
 def _until_told(server: "KeyServer") -> None:
-    """Answer until SIGTERM or SIGINT."""
+    """Answer until SIGTERM or SIGINT; with SIGHUP take the keys of the settings as they are then."""
     from milterguard.server.notify import Notifier
 
-    ended = threading.Event()
-    for each in _ends():
-        signal.signal(each, lambda *_: ended.set())
+    told: queue.SimpleQueue[int] = queue.SimpleQueue()
+    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        signal.signal(each, lambda number, _: told.put(number))
     thread = threading.Thread(target=server.serve_forever, name="keys")
     thread.start()
     notifier = Notifier()
     notifier.ready("Holding keys")
     show.say(f"keys: answering at {server.path}")
     try:
-        while not ended.wait(3600):
-            continue
+        while told.get() == signal.SIGHUP:
+            notifier.reloading()
+            _take_over(server)
+            notifier.ready("Holding keys")
     finally:
         notifier.stopping()
         server.shutdown()
@@ -264,5 +279,10 @@ def _until_told(server: "KeyServer") -> None:
         server.close()
 
 
-def _ends() -> Iterable[signal.Signals]:
-    return signal.SIGTERM, signal.SIGINT
+def _take_over(server: "KeyServer") -> None:
+    """Take new keys; wrong settings change nothing."""
+    try:
+        server.ring = _held(loaded().settings)
+        show.say("keys: read again")
+    except MilterguardError as error:
+        click.echo(f"keys: the former ones stay: {printable(str(error), 2000)}", err=True)

@@ -122,7 +122,7 @@ class _Playing:
         scanned = self.guard.scanned(job)
         made_up = tuple(self._made_up(finding, traffic) for finding in self.case.findings)
         verdict = self.guard.concluded(job, Scanned((*made_up, *scanned.findings), tree=scanned.tree))
-        return _Came(verdict, banks, refused, subject, traffic)
+        return _Came(verdict, job.message.envelope.banks, refused, subject, traffic)
 
     def _recipients(
         self, traffic: Traffic, banks: tuple[str, ...]

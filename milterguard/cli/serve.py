@@ -62,8 +62,11 @@ def serve_command(observe: str | None) -> int:
 def _settings(observe: str | None) -> "Settings":
     """Return the settings of the files, and what the command line says about observing."""
     from milterguard.config.settings import Observe
+    from milterguard.keys.source import check_keys
 
     settings = loaded().settings
+    if not settings.signing.signer:
+        check_keys(settings)
     if observe is None:
         return settings
     return replace(settings, server=replace(settings.server, observe=Observe(observe)))

@@ -19,7 +19,6 @@ from milterguard.errors import ConfigError
 
 _FIELD_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,75}\Z")
 _KEYS = ("domain", "selector", "file", "subdomains")
-_SELECTOR = re.compile(r"[a-z0-9](?:[a-z0-9-]*[a-z0-9])?(?:\.[a-z0-9](?:[a-z0-9-]*[a-z0-9])?)*\Z")
 
 
 def dkim_keys(tables: Any, *, file: str) -> tuple[DkimKey, ...]:
@@ -39,9 +38,10 @@ def _key(table: Any, file: str, name: str) -> DkimKey:
     domain = ascii_domain(_word(table, "domain", file=file, name=name))
     if domain is None or "." not in domain:
         raise ConfigError(file, f"{name}.domain", expected="a domain", got=described(table["domain"]))
-    selector = _word(table, "selector", file=file, name=name).lower()
-    if not _SELECTOR.match(selector):
-        raise ConfigError(file, f"{name}.selector", expected="letters, digits, - and .", got=described(selector))
+    selector = ascii_domain(_word(table, "selector", file=file, name=name))
+    if selector is None:
+        got = described(table["selector"])
+        raise ConfigError(file, f"{name}.selector", expected="letters, digits, -, _ and .", got=got)
     path = _word(table, "file", file=file, name=name)
     if not path.startswith("/"):
         raise ConfigError(file, f"{name}.file", expected="an absolute path", got=described(path))

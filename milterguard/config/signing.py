@@ -46,7 +46,9 @@ class Signing:
         "unix:/PATH of milterguard dkim serve, which holds the keys in a process of its own; empty: workers read them.",
         amavis="$dkim_signing_service",
     )
-    signer_timeout_seconds: float = setting(5.0, "How long the key process is waited for.", minimum=0.1, maximum=60)
+    signer_timeout_seconds: float = setting(
+        1.5, "How long the key process is waited for; the MTA waits meanwhile.", minimum=0.1, maximum=60
+    )
     signer_group: str = setting("", "Group that may ask the key process, such as the workers'; empty: its own.")
     keys_urls: tuple[str, ...] = setting(
         (), "Databases with keys, written like lookup.sql.urls; asked where [[dkim_key]] has none.", secret=True

@@ -64,10 +64,12 @@ def listing_of(listed: Listed, policy: Policy, findings: Iterable[Finding]) -> L
 
 
 def _is_proved(seen_in: SeenIn, findings: Sequence[Finding]) -> bool:
-    if any(finding.check in ("spf", "dmarc") for finding in findings):
-        if seen_in is SeenIn.ENVELOPE:
-            return any(finding.check == "spf" and _passes_for_sender(finding) for finding in findings)
-        return any(finding.check == "dmarc" and aligned_author(finding) for finding in findings)
+    asked = "spf" if seen_in is SeenIn.ENVELOPE else "dmarc"
+    mine = [finding for finding in findings if finding.check == asked]
+    if mine and seen_in is SeenIn.ENVELOPE:
+        return any(map(_passes_for_sender, mine))
+    if mine:
+        return any(map(aligned_author, mine))
     proof = _PROOFS[seen_in]
     return any(name == proof for finding in findings for name, _ in finding.tests)
 

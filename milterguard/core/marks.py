@@ -8,7 +8,7 @@ independent of their order: the most severe mark wins, and no recipient is named
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from milterguard.core import authres
@@ -29,6 +29,7 @@ from milterguard.core.verdict import Decision, Edit, InsertField, Outcome, Remov
 TOKEN_FIELD = "X-Milterguard-Release"  # noqa: S105
 """Carries the release token; always removed."""
 
+RECEIVED_SPF = "Received-SPF"
 TAG_FIELD = "X-Subject-Tag"
 """Carries the tag of a Subject that a signature covers (``protect_signatures``)."""
 
@@ -42,7 +43,6 @@ OWN_NAMES = (
     "X-Spam-Tests",
     "X-Virus-Scanned",
     "X-Quarantine-ID",
-    "Received-SPF",
     TAG_FIELD,
     TOKEN_FIELD,
 )
@@ -69,12 +69,19 @@ class Style:
     hostname: str = "localhost"
     authserv_id: str = ""
     """Our name in Authentication-Results; empty: ``hostname``."""
+    is_proving: bool = True
+    """Whether we find out who sent a message; else what others say about that is left as it is."""
     has_received_spf: bool = False
     """Whether Received-SPF is written as well."""
     alert_name: str = "X-Amavis-Alert"
     level_char: str = "*"
     custom: tuple[FieldRule, ...] = ()
     """Fields of the operator's own; from ``[[field]]``."""
+
+    @property
+    def id(self) -> str:
+        """Our name in Authentication-Results."""
+        return self.authserv_id or self.hostname
 
 
 def edits_for(
@@ -86,14 +93,14 @@ def edits_for(
     style: Style,
     traffic: Traffic = Traffic.INBOUND,
     is_stored: bool = False,
-    covered: frozenset[str] = frozenset(),
+    spares: Callable[[Edit], bool] = lambda _edit: False,
 ) -> tuple[Edit, ...]:
     """Return everything to be done to the fields of an accepted message, in the order it must be done.
 
     Removals of foreign copies from the highest index down (lower ones would shift the rest), then
     the Subject, then our fields at the top, and above them the operator's own. Empty unless the
-    answer is PASS. ``covered`` are names of fields, in small letters, that a valid signature covers:
-    ``protect_signatures`` says whether it may be broken.
+    answer is PASS. ``spares`` tells of an edit whether it would break a valid signature that is to be spared: then
+    the tag of the Subject stands in a field of its own, and the operator's edits are left out.
     """
     if decision.answer is not Destiny.PASS:
         return ()
@@ -101,17 +108,18 @@ def edits_for(
     removed = frozenset(decision.removed)
     accepted = [outcome for outcome in decision.outcomes if outcome.address not in removed]
     kept_for = decision.keep.recipients if is_stored and decision.keep else ()
-    ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, kept_for=kept_for)
+    ours = _our_fields(accepted, findings, mail_id=mail_id, style=style, kept_for=kept_for, traffic=traffic)
     theirs = custom(fields, style.custom, accepted, traffic=traffic, mail_id=mail_id, hostname=style.hostname)
-    protect = accepted[0].policy.protect_signatures
-    spared = covered if protect is Protect.NEVER_BREAK else frozenset()
-    other = TAG_FIELD if protect is not Protect.OFF and "subject" in covered else ""
+    tag = subject_edits(fields, accepted, mail_id=mail_id, hostname=style.hostname)
+    if any(map(spares, tag)):
+        tag = subject_edits(fields, accepted, mail_id=mail_id, hostname=style.hostname, other=TAG_FIELD)
+    is_free = accepted[0].policy.protect_signatures is not Protect.NEVER_BREAK
     return (
         *foreign_copies(fields, style),
-        *(edit for edit in theirs.removals if edit.name.lower() not in spared),
-        *subject_edits(fields, accepted, mail_id=mail_id, hostname=style.hostname, other=other),
+        *(edit for edit in theirs.removals if is_free or not spares(edit)),
+        *tag,
         *(InsertField(name, value) for name, value in reversed(ours)),
-        *(edit for edit in theirs.inserts if edit.name.lower() not in spared),
+        *(edit for edit in theirs.inserts if is_free or not spares(edit)),
     )
 
 
@@ -127,7 +135,7 @@ def foreign_copies(fields: Iterable[Field], style: Style) -> tuple[RemoveField, 
     return (
         *(
             RemoveField(name, index)
-            for name in dict.fromkeys((*OWN_NAMES, style.alert_name))
+            for name in dict.fromkeys((*OWN_NAMES, style.alert_name, RECEIVED_SPF if style.is_proving else ""))
             if name
             for index in range(present[name.lower().encode("ascii", "replace")], 0, -1)
         ),
@@ -137,9 +145,11 @@ def foreign_copies(fields: Iterable[Field], style: Style) -> tuple[RemoveField, 
 
 def _claiming_our_id(fields: Iterable[Field], style: Style) -> Iterator[RemoveField]:
     """Yield the removal of every Authentication-Results that is not from us and says it is, highest index first."""
+    if not style.is_proving:
+        return
     theirs = [field for field in fields if field.is_named(authres.NAME.encode("ascii"))]
     for index in range(len(theirs), 0, -1):
-        if authres.claims(theirs[index - 1], style.authserv_id or style.hostname):
+        if authres.claims(theirs[index - 1], style.id):
             yield RemoveField(authres.NAME, index)
 
 
@@ -150,10 +160,11 @@ def _our_fields(
     mail_id: str,
     style: Style,
     kept_for: Sequence[str],
+    traffic: Traffic,
 ) -> list[tuple[str, str]]:
     """Return names and values of our fields, top first, in amavis' order."""
     local = [outcome for outcome in accepted if outcome.recipient.is_local]
-    fields = _proofs(findings, style)
+    fields = _proofs(findings, style, is_told=bool(local) or traffic is Traffic.INBOUND)
     if any(outcome.address in kept_for for outcome in local):
         fields.append(("X-Quarantine-ID", f"<{mail_id}>"))
     scanned = _virus_scanned(accepted, findings, style)
@@ -165,13 +176,16 @@ def _our_fields(
     return fields + spam_fields(local, findings, level_char=style.level_char)
 
 
-def _proofs(findings: Sequence[Finding], style: Style) -> list[tuple[str, str]]:
-    """Return who sent the message, for everybody: in the order in which it was found out."""
-    told = proven(findings)
-    value = authres.field_value(style.authserv_id or style.hostname, told)
+def _proofs(findings: Sequence[Finding], style: Style, *, is_told: bool) -> list[tuple[str, str]]:
+    """Return who sent the message, in the order in which it was found out.
+
+    Of our own mail strangers are not told: a login is nobody's business.
+    """
+    told = proven(findings) if is_told else []
+    value = authres.field_value(style.id, told)
     fields = [(authres.NAME, value)] if value else []
     if style.has_received_spf:
-        fields += [("Received-SPF", received_spf(each, style.hostname)) for each in told if each.check == "spf"]
+        fields += [(RECEIVED_SPF, received_spf(each, style.hostname)) for each in told if each.check == "spf"]
     return fields
 
 

@@ -60,9 +60,8 @@ class Manner:
 
 def signed_names(fields: Iterable[Field], manner: Manner) -> tuple[bytes, ...]:
     """Return the names to be signed, one for each field, and one more for each that nobody shall add."""
-    present = [field.key for field in fields]
-    signed = [name for name in present if name in manner.names and name not in NEVER_SIGNED]
-    return (*signed, *manner.oversigned)
+    wanted = (manner.names | frozenset(manner.oversigned)) - NEVER_SIGNED
+    return (*(field.key for field in fields if field.key in wanted), *manner.oversigned)
 
 
 def dkim_signature(

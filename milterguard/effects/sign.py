@@ -9,7 +9,6 @@ What is signed is what the MTA will send, so this comes after all other edits.
 
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from milterguard.config.signing import SIGNED_FIELDS, Signing
 from milterguard.core.authors import addresses, author_domains
@@ -17,9 +16,11 @@ from milterguard.core.domain import ascii_domain, domain_of
 from milterguard.core.edited import edited, field_of
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category, Finding
-from milterguard.core.message import Field, Message
+from milterguard.core.given import Given
+from milterguard.core.levels import aligned_author
+from milterguard.core.message import Field
 from milterguard.core.policy import Sign
-from milterguard.core.verdict import Decision, Edit, InsertField, Outcome
+from milterguard.core.verdict import InsertField, Outcome
 from milterguard.dkim.body import body_digests
 from milterguard.dkim.canonical import BodyDigest, BodyKind, Canonical
 from milterguard.dkim.chain import ArcSet, chain_of, has_chain, last_instance
@@ -28,23 +29,11 @@ from milterguard.dkim.signature import Malformed
 from milterguard.errors import ContentError, SignError
 from milterguard.keys.ring import KeyRing
 
-_UNSIGNED = frozenset((Category.VIRUS, Category.SPAM, Category.SPAMMY))
+_UNSIGNED = frozenset((Category.VIRUS, Category.SPAM, Category.SPAMMY, Category.FORGED))
 """What we do not answer for (amavis: not for virus, spam, spammy)."""
+_LAST_SECONDS = 0.5
+"""Of the deadline, for the answer: whoever has no more than that signs nothing."""
 _ARC_BODY = BodyKind(Canonical.RELAXED)
-
-
-@dataclass(frozen=True, slots=True)
-class Given:
-    """A message that will be delivered, with all edits but signatures."""
-
-    message: Message
-    decision: Decision
-    findings: Sequence[Finding]
-    edits: Sequence[Edit]
-    results: str
-    """The value of Authentication-Results, or the like, for ARC."""
-    deadline: float
-    """On the monotonic clock."""
 
 
 class Signer:
@@ -61,7 +50,7 @@ class Signer:
             expire_seconds=settings.expire_seconds,
         )
 
-    def edits(self, given: Given) -> tuple[Edit, ...]:
+    def edits(self, given: Given) -> tuple[InsertField, ...]:
         """Return the fields to be put above all others, in the order in which they are. Raises SignError."""
         removed = frozenset(given.decision.removed)
         accepted = [each for each in given.decision.outcomes if each.address not in removed]
@@ -103,7 +92,11 @@ class Signer:
             return ()
         if any(not _UNSIGNED.isdisjoint(each.categories) for each in accepted):
             return ()
+        proven = {aligned_author(each) for each in given.findings if each.check == "dmarc"}
         for domain in _domains(fields, given.message.envelope.sender):
+            if not is_ours and domain not in proven:
+                continue  # anybody can say that he is one of ours
+            _leave_time(given)
             keys = self._keys.keys(domain)
             if keys:
                 return () if _is_signed_by(keys[0].domain, fields, given.findings) else keys
@@ -113,6 +106,7 @@ class Signer:
         domain = self._settings.arc_domain
         if not domain or not given.results or not any(each.policy.arc_seal for each in accepted):
             return ()
+        _leave_time(given)
         keys = self._keys.keys(domain)
         # RFC 8617 section 4.1 knows no other algorithm.
         usable = tuple(key for key in keys if key.algorithm == "rsa-sha256")
@@ -147,6 +141,12 @@ class Signer:
         except Malformed:
             return []
         return [InsertField(name, value) for name, value in added]
+
+
+def _leave_time(given: Given) -> None:
+    """Raise SignError when nothing can be signed any more without being late."""
+    if time.monotonic() > given.deadline - _LAST_SECONDS:
+        raise SignError("no time left")
 
 
 def _chain(fields: Sequence[Field]) -> tuple[ArcSet, ...]:

@@ -4,6 +4,8 @@
 *Source:* ours. *Errors:* ConfigError for addresses and a SELECT that can never work; SignError.
 """
 
+import threading
+from collections import OrderedDict
 from dataclasses import dataclass
 
 from milterguard.config.select import Select, parsed
@@ -12,13 +14,14 @@ from milterguard.core.domain import ascii_domain
 from milterguard.dkim.compose import SigningKey
 from milterguard.errors import SignError, StoreError
 from milterguard.keys.private import PrivateKey, read_pem
-from milterguard.keys.ring import KeyRing
+from milterguard.keys.ring import KeyRing, closest
 from milterguard.lookup.backends import Backends
 from milterguard.lookup.remembered import Remembered
 from milterguard.lookup.sql_engine import ask, make_reader, name_of
 
 _COLUMNS = 3
 _MOST_KEYS = 10
+_MOST_PRIVATE = 10_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,9 @@ class DatabaseKeys:
     def __init__(self, files: KeyRing, signing: Signing) -> None:
         """Raises ConfigError."""
         self._files = files
+        self._lock = threading.Lock()
+        self._private: OrderedDict[SigningKey, PrivateKey] = OrderedDict()
+        """Of what ``keys`` has named, for ``sign``."""
         self._select: Select = parsed(signing.keys_select, places="d", needed="d")
         self._engines = {name_of(url): make_reader(url, timeout_seconds=2.0) for url in signing.keys_urls}
         self._backends = Backends(self._engines)
@@ -41,26 +47,32 @@ class DatabaseKeys:
         )
 
     def keys(self, domain: str) -> tuple[SigningKey, ...]:
-        """Return the keys of a domain, else those of the closest one above it that is for those below as well."""
-        return self._files.keys(domain) or tuple(held.public for held in self._held(domain))
+        """Return the keys for mail of a domain: those of files, else what the table gives, the closest domain's."""
+        of_files = self._files.keys(domain)
+        if of_files:
+            return of_files
+        try:
+            held = self._known.get(domain)
+        except StoreError as error:
+            raise SignError(f"keys of {domain}: {error}") from error
+        with self._lock:
+            for each in held:
+                self._private[each.public] = each.private
+                self._private.move_to_end(each.public)
+            while len(self._private) > _MOST_PRIVATE:
+                self._private.popitem(last=False)
+        return closest([each.public for each in held])
 
     def sign(self, key: SigningKey, digest: bytes) -> bytes:
-        for held in self._held(key.domain):
-            if held.public == key:
-                return held.private.sign(digest)
-        return self._files.sign(key, digest)
+        with self._lock:
+            private = self._private.get(key)
+        return self._files.sign(key, digest) if private is None else private.sign(digest)
 
     def close(self) -> None:
         self._backends.close()
         for engine in self._engines.values():
             engine.dispose()
         self._files.close()
-
-    def _held(self, domain: str) -> tuple[_Held, ...]:
-        try:
-            return self._known.get(domain)
-        except StoreError as error:
-            raise SignError(f"keys of {domain}: {error}") from error
 
     def _find(self, domain: str) -> tuple[_Held, ...]:
         rows = self._backends.ask(lambda engine: ask(engine, *self._select.filled({"d": domain})).rows)
@@ -77,8 +89,11 @@ def _held(row: tuple[object, ...], asked: str) -> _Held:
     signer = ascii_domain(domain)
     if signer is None or (asked != signer and not asked.endswith(f".{signer}")):
         raise SignError(f"keys_select gives a key of another domain for {asked}")
-    private = read_pem(pem.encode("utf-8"), where=f"key {selector} of {domain}")
-    return _Held(SigningKey(signer, selector.lower(), private.algorithm), private)
+    label = ascii_domain(selector)
+    if label is None:
+        raise SignError(f"keys_select gives a selector of {domain} that is none")
+    private = read_pem(pem.encode("utf-8"), where=f"key {label} of {domain}")
+    return _Held(SigningKey(signer, label, private.algorithm), private)
 
 
 def _text(value: object) -> str:

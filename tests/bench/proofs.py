@@ -18,12 +18,13 @@ from milterguard.config.signing import Signing
 from milterguard.core.destiny import Destiny
 from milterguard.core.envelope import Client, Recipient, Traffic
 from milterguard.core.finding import Category
+from milterguard.core.given import Given
 from milterguard.core.message import Message
 from milterguard.core.policy import Policy
 from milterguard.core.verdict import Decision, Outcome
 from milterguard.dkim.compose import SigningKey
 from milterguard.dns import Resolver
-from milterguard.effects.sign import Given, Signer
+from milterguard.effects.sign import Signer
 from milterguard.keys.private import PrivateKey, generated
 from tests.core.build import Octets, envelope
 from tests.dkim.build import RSA, signed, split

