@@ -11,7 +11,9 @@ from typing import Any
 
 from milterguard.config.toml_file import read_table
 from milterguard.config.value import described, suggestion
+from milterguard.core.authres import RESULTS
 from milterguard.core.destiny import Destiny
+from milterguard.core.dmarc import Wish
 from milterguard.core.finding import Category, Finding
 from milterguard.core.mailbox import is_mailbox
 from milterguard.core.text import printable
@@ -183,7 +185,7 @@ _FINDING: Mapping[str, Callable[[Any], str]] = {
     "category": _one_of(tuple(_CATEGORIES)),
     **dict.fromkeys(("minor", "detail", "rule"), _text),
     "score": _number,
-    "result": _text,
+    "result": _one_of(RESULTS),
     "properties": _words,
     "tests": _numbers,
     "rules": _texts,
@@ -206,6 +208,8 @@ _RECIPIENT: Mapping[str, Callable[[Any], str]] = {
     "delivered_to": _text,
     "spam": _bool,
 }
+_FORGED: Mapping[str, Callable[[Any], str]] = {"minor": _one_of((Wish.QUARANTINE.value, Wish.REJECT.value))}
+"""What the domain asks for: without it the finding would be of no setting."""
 
 
 def _case(place: _Place, table: Any) -> Case:
@@ -235,6 +239,8 @@ def _finding(place: _Place, table: Any) -> Finding:
         raise place.fail("check", expected="a check such as clamd", got="none")
     if not {"category", "score", "result"} & given.keys():
         raise place.fail("category", expected="a category, a score or a result", got="none")
+    if given.get("category") == Category.FORGED.word:
+        place.known({"minor": given.get("minor", "")}, _FORGED)
     destiny = given.get("destiny")
     return Finding(
         given["check"],

@@ -2,10 +2,7 @@
 """``milterguard dkim``: make keys, print what belongs into the DNS, compare the DNS with the keys, hold the keys."""
 
 import os
-import queue
-import signal
 import stat
-import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,18 +14,16 @@ from milterguard.cli import show
 from milterguard.cli.options import common_options, json_option, loaded
 from milterguard.cli.status import CommandError, Status
 from milterguard.core.domain import ascii_domain
-from milterguard.core.text import printable
-from milterguard.errors import ConfigError, MilterguardError
+from milterguard.errors import ConfigError, SignError
 
 if TYPE_CHECKING:
     from milterguard.config.settings import Settings
-    from milterguard.keys.private import PrivateKey
-    from milterguard.keys.process import KeyServer
-    from milterguard.keys.ring import KeyRing
+    from milterguard.config.signing import DkimKey
 
 _FOLDER = Path("/etc/milterguard/dkim")
 _STRING_OCTETS = 255
 """The longest string in a TXT record. *Source:* RFC 1035 section 3.3."""
+_RESULTS = {True: "ok", False: "FAILED", None: "no answer"}
 
 
 @click.group("dkim")
@@ -68,9 +63,7 @@ def genkey_command(
       milterguard dkim genkey example.com 2026a
       milterguard dkim genkey example.com 2026e --type ed25519
     """
-    name, label = ascii_domain(domain), ascii_domain(selector)
-    if name is None or "." not in name:
-        raise CommandError(f"{domain} is no domain", Status.USAGE)
+    name, label = _domain(domain), ascii_domain(selector)
     if label is None:
         raise CommandError(f"{selector} is no selector: letters, digits, - and .", Status.USAGE)
 
@@ -108,12 +101,20 @@ def show_command(domain: str | None, as_json: bool) -> int:
       milterguard dkim show example.com >> db.example.com
       milterguard dkim show --json | jq -r '.[].record'
     """
-    found = [_Published(name, selector, key.record) for name, selector, key in _keys(loaded().settings, domain)]
+    from milterguard.keys.ring import read_key_file
+
+    found, unread = [], []
+    for entry in _entries(loaded().settings, domain):
+        try:
+            found.append(_Published(entry.domain, entry.selector, read_key_file(Path(entry.file)).record))
+        except SignError as error:
+            unread.append(f"{entry.origin}: {error}")
     if as_json:
         show.as_json([each.plain() for each in found])
-        return Status.OK
-    for each in found:
+    for each in () if as_json else found:
         click.echo(each.zone_lines())
+    if unread:
+        raise CommandError("\n".join(unread), Status.CONFIG)
     return Status.OK
 
 
@@ -122,10 +123,14 @@ def show_command(domain: str | None, as_json: bool) -> int:
 @json_option
 @click.argument("domain", required=False)
 def test_command(domain: str | None, as_json: bool) -> int:
-    """Compare what the DNS has with the configured keys.
+    """Sign with each key as the service does, and verify that with what the DNS has.
+
+    Of a DOMAIN those keys are tested that mail of that domain is signed with, be they in files, in a table
+    (signing.keys_select) or with a process of their own (signing.signer); else those of each [[dkim_key]].
+    Run it as the user of the service, such as: runuser -u milterguard -- milterguard dkim test
 
     \b
-    Exit status: 0 every key is published as it is, 1 one is not, 75 the DNS did not answer.
+    Exit status: 0 every key is published as it is, 1 one is not or cannot be used, 75 the DNS did not answer.
 
     \b
     Examples:
@@ -133,22 +138,26 @@ def test_command(domain: str | None, as_json: bool) -> int:
       milterguard dkim test example.com --json | jq '.[] | select(.ok != true)'
     """
     from milterguard.cli.probe_proofs import compared
-    from milterguard.dns import Resolver
+    from milterguard.keys.source import ring_of
 
     settings = loaded().settings
-    resolver = Resolver(settings.dns)
-    results = [
-        (_Published(name, selector, key.record), *compared(name, selector, key, resolver))
-        for name, selector, key in _keys(settings, domain)
-    ]
-    if as_json:
-        show.as_json([{**each.plain(), "ok": is_good, "detail": said} for each, is_good, said in results])
+    if domain is None:
+        domains = list(dict.fromkeys(entry.domain for entry in _entries(settings, None)))
     else:
-        rows = [[each.name, "ok" if is_good else "FAILED", said] for each, is_good, said in results]
-        show.table(["Record", "Result", "Detail"], rows)
-    if any(is_good is None for _, is_good, _ in results):
-        return Status.TEMPFAIL
-    return Status.OK if all(is_good for _, is_good, _ in results) else Status.FOUND
+        domains = [_domain(domain)]
+    ring = ring_of(settings)
+    results = list(compared(domains, ring, settings))
+    ring.close()
+    if as_json:
+        show.as_json(
+            [{"name": each.name, "ok": each.is_good, "detail": each.text, "advice": each.advice} for each in results]
+        )
+    else:
+        rows = [[each.name, _RESULTS[each.is_good], each.text, each.advice] for each in results]
+        show.table(["Record", "Result", "Detail", "What to do"], rows)
+    if any(each.is_good is False for each in results):
+        return Status.FOUND
+    return Status.OK if all(each.is_good for each in results) else Status.TEMPFAIL
 
 
 @dkim_command.command("serve")
@@ -163,29 +172,14 @@ def serve_command() -> int:
     Example:
       milterguard dkim serve --config /etc/milterguard/milterguard.toml
     """
-    from milterguard.keys.process import KeyServer
+    from milterguard.cli.key_process import serve_keys
 
     settings = loaded().settings
     if not settings.signing.signer:
         expected = "the socket, such as unix:/run/milterguard-keys/keys.sock"
         raise ConfigError("settings", "signing.signer", expected=expected, got="none")
-    path = Path(settings.signing.signer.removeprefix("unix:"))
-    server = KeyServer(path, _held(settings), group=settings.signing.signer_group)
-    _until_told(server)
-    server.ring.close()
+    serve_keys(settings)
     return Status.OK
-
-
-def _held(settings: "Settings") -> "KeyRing":
-    """Return the keys to be held. Raises ConfigError, CommandError."""
-    from milterguard.keys.ring import NoKeys
-    from milterguard.keys.source import check_keys, own_ring
-
-    check_keys(settings)
-    ring = own_ring(settings)
-    if isinstance(ring, NoKeys):
-        raise CommandError("there is no [[dkim_key]] and no signing.keys_select: nothing to hold", Status.CONFIG)
-    return ring
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,16 +206,24 @@ class _Published:
         return f"{self.name}. IN TXT (\n    " + "\n    ".join(strings) + " )"
 
 
-def _keys(settings: "Settings", domain: str | None) -> Sequence[tuple[str, str, "PrivateKey"]]:
-    """Return domain, selector and key of each entry. Raises SignError, CommandError."""
-    from milterguard.keys.ring import FileKeys
-
-    wanted = None if domain is None else ascii_domain(domain)
-    entries = [entry for entry in settings.dkim_keys if domain is None or entry.domain == wanted]
+def _entries(settings: "Settings", domain: str | None) -> Sequence["DkimKey"]:
+    """Return those of a domain, or all. Raises CommandError where there is none."""
+    wanted = None if domain is None else _domain(domain)
+    entries = [entry for entry in settings.dkim_keys if wanted in (None, entry.domain)]
+    if not entries and settings.signing.keys_select:
+        raise CommandError("there is no [[dkim_key]]; test DOMAIN asks signing.keys_select", Status.NO_INPUT)
     if not entries:
         said = "there is no [[dkim_key]]" + (f" of {domain}" if domain else "")
         raise CommandError(f"{said}: milterguard dkim genkey makes one", Status.NO_INPUT)
-    return [(entry.domain, entry.selector, key) for entry, key in FileKeys(entries).private_keys()]
+    return entries
+
+
+def _domain(text: str) -> str:
+    """Return a domain as A-labels. Raises CommandError."""
+    name = ascii_domain(text)
+    if name is None or "." not in name:
+        raise CommandError(f"{text} is no domain", Status.USAGE)
+    return name
 
 
 def _write_new(file: Path, octets: bytes, group: int | None) -> None:
@@ -253,36 +255,3 @@ def _group_id(group: str | None) -> int | None:
         return None if group is None else grp.getgrnam(group).gr_gid
     except KeyError:
         raise CommandError(f"there is no group {group}", Status.USAGE) from None
-
-
-def _until_told(server: "KeyServer") -> None:
-    """Answer until SIGTERM or SIGINT; with SIGHUP take the keys of the settings as they are then."""
-    from milterguard.server.notify import Notifier
-
-    told: queue.SimpleQueue[int] = queue.SimpleQueue()
-    for each in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
-        signal.signal(each, lambda number, _: told.put(number))
-    thread = threading.Thread(target=server.serve_forever, name="keys")
-    thread.start()
-    notifier = Notifier()
-    notifier.ready("Holding keys")
-    show.say(f"keys: answering at {server.path}")
-    try:
-        while told.get() == signal.SIGHUP:
-            notifier.reloading()
-            _take_over(server)
-            notifier.ready("Holding keys")
-    finally:
-        notifier.stopping()
-        server.shutdown()
-        thread.join()
-        server.close()
-
-
-def _take_over(server: "KeyServer") -> None:
-    """Take new keys; wrong settings change nothing."""
-    try:
-        server.ring = _held(loaded().settings)
-        show.say("keys: read again")
-    except MilterguardError as error:
-        click.echo(f"keys: the former ones stay: {printable(str(error), 2000)}", err=True)

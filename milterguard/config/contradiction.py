@@ -218,7 +218,8 @@ class _Checker:
             self._fail(name, expected=str(error), got=described(text))
         if spec.kind not in kinds:
             allowed = ", ".join(f"{kind}:" for kind in kinds)
-            self._fail(name, expected=f"one of {allowed}", got=described(text))
+            expected = f"one of {allowed}" if len(kinds) > 1 else f"{allowed}/PATH"
+            self._fail(name, expected=expected, got=described(text))
         return spec
 
     def _check_store_url(self, url: str) -> None:

@@ -72,8 +72,9 @@ def signing_slips(signing: Signing, keys: Sequence[DkimKey]) -> Iterator[tuple[s
         yield "arc_domain", "a domain, small letters", described(domain)
     elif domain and not (signing.signer or signing.keys_select) and not any(is_for(key, domain) for key in keys):
         yield "arc_domain", "a [[dkim_key]] of that domain", described(domain)
-    if bool(signing.keys_select) != bool(signing.keys_urls):
-        yield "keys_select", "keys_urls beside it", "one without the other"
+    for key, other in (("keys_select", "keys_urls"), ("keys_urls", "keys_select")):
+        if getattr(signing, key) and not getattr(signing, other):
+            yield key, f"signing.{other} beside it", "none"
     try:
         if signing.keys_select:
             parsed(signing.keys_select, places="d", needed="d")
@@ -87,5 +88,11 @@ def authentication_slips(section: Authentication) -> Iterator[tuple[str, str, st
         for domain in getattr(section, key):
             if ascii_domain(domain) != domain:
                 yield key, "domains, small letters", described(domain)
-    if section.enabled and section.dmarc and not (section.spf and section.dkim):
-        yield "dmarc", "spf and dkim beside it", "dmarc without them"
+    if not section.enabled:
+        return
+    for key in ("spf", "dkim"):
+        if section.dmarc and not getattr(section, key):
+            yield key, "true, or dmarc = false as well: DMARC rests on spf and dkim", "false"
+    for key, need in (("trusted_sealers", "arc"), ("trusted_sealers", "dmarc"), ("trusted_lists", "dmarc")):
+        if getattr(section, key) and not getattr(section, need):
+            yield key, f"none while {need} = false: nobody would ask them", described(getattr(section, key)[0])

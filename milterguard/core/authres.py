@@ -16,6 +16,8 @@ from milterguard.core.message import Field
 from milterguard.core.text import ascii_printable, decoded, folded
 
 NAME = "Authentication-Results"
+RESULTS = ("pass", "fail", "softfail", "neutral", "none", "policy", "temperror", "permerror")
+"""Every result that a method may have. *Source:* RFC 8601 section 2.7."""
 _PLAIN = re.compile(r"[A-Za-z0-9._+-]*@?[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\Z")
 _TOKEN = re.compile(r"[A-Za-z0-9._-]+\Z")
 _VALUE_LIMIT = 250

@@ -13,6 +13,7 @@ from typing import Any
 
 from milterguard.core.decide import destiny_of, grounds, is_bypassed
 from milterguard.core.destiny import Destiny
+from milterguard.core.dmarc import Wish
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.levels import reaches
@@ -143,6 +144,9 @@ class _Why:
             yield self._setting("ambiguous_destiny")
         elif finding.category is Category.FAILED:
             yield Reason(f"checks.{finding.check}.on_failure", str(finding.on_failure), f"[checks.{finding.check}]")
+        elif finding.category is Category.FORGED:
+            asked = "quarantine" if finding.minor == Wish.QUARANTINE else "reject"
+            yield self._setting(f"dmarc_{asked}_destiny")
         elif hasattr(self.outcome.policy, f"{finding.category.word}_destiny"):
             yield self._setting(f"{finding.category.word}_destiny")
 

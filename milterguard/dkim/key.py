@@ -73,8 +73,13 @@ def key_for(signature: Signature, records: Sequence[bytes], *, min_bits: int) ->
 
 
 def public_key(record: bytes) -> PublicKey:
-    """Return the key that a record holds, for whatever purpose. Raises Malformed."""
+    """Return the key that a record holds for mail that is signed over SHA-256. Raises Malformed."""
     tags = _tags(record)
+    services = _words(tags.get(b"s", b"*"))
+    if b"*" not in services and b"email" not in services:
+        raise Malformed("key is not for mail")
+    if b"h" in tags and b"sha256" not in _words(tags[b"h"]):
+        raise Malformed("key is not for SHA-256")
     kind = tags.get(b"k", b"rsa").lower()
     octets = _octets(tags)
     key: object
@@ -99,12 +104,6 @@ def public_key(record: bytes) -> PublicKey:
 
 
 def _key(signature: Signature, record: bytes, *, min_bits: int) -> PublicKey:
-    tags = _tags(record)
-    services = _words(tags.get(b"s", b"*"))
-    if b"*" not in services and b"email" not in services:
-        raise Malformed("key is not for mail")
-    if b"h" in tags and b"sha256" not in _words(tags[b"h"]):
-        raise Malformed("key is not for SHA-256")
     key = public_key(record)
     if key.kind != ALGORITHMS[signature.algorithm.encode("ascii")]:
         raise Malformed("key is of another kind")

@@ -8,7 +8,7 @@ import logging
 import os
 import stat
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
@@ -55,11 +55,6 @@ class FileKeys:
                 return entry.key().sign(digest)
         raise SignError(f"no key {key.selector} of {key.domain}")
 
-    def private_keys(self) -> Iterator[tuple[DkimKey, PrivateKey]]:
-        """Yield each entry with its key. Raises SignError."""
-        for each in self._entries:
-            yield each.entry, each.key()
-
     def close(self) -> None:
         """Nothing to give back."""
 
@@ -97,7 +92,9 @@ def read_key_file(path: Path) -> PrivateKey:
         raise SignError(f"{path}: not a regular file")
     with os.fdopen(descriptor, "rb") as file:
         if about.st_mode & _OTHERS:
-            raise SignError(f"{path}: mode {stat.S_IMODE(about.st_mode):04o}: others may read or change it; chmod 0600")
+            raise SignError(
+                f"{path}: mode {stat.S_IMODE(about.st_mode):04o}: others may read or change it; chmod 0600, or 0640"
+            )
         try:
             octets = file.read(_MAX_OCTETS)
         except OSError as error:

@@ -81,12 +81,38 @@ def test_the_dns_is_compared_with_the_keys(milterguard: Program, tmp_path: Path,
         ([record[:-20]], 1, "damaged"),
         ([record, f"{record};"], 1, "2 TXT records"),
         ([f"{record}; t=y"], 0, "test mode"),
+        ([f"{record}; h=sha1"], 1, "not for SHA-256"),
+        ([f"{record}; s=tlsrpt"], 1, "not for mail"),
     ):
         dns.serve({told["name"]: [{"TXT": each} for each in records]} if records else {})
         tested = milterguard("dkim", "test", "--config", config)
         assert (tested.exit_code, words in tested.output) == (status, True), tested.output
     dns.fault = "SERVFAIL"
-    assert milterguard("dkim", "test", "--config", config).exit_code == 75
+    tested = milterguard("dkim", "test", "--config", config)
+    assert (tested.exit_code, "no answer" in tested.output, "FAILED" in tested.output) == (75, True, False)
+
+
+def test_a_key_that_cannot_be_used_hides_no_other(milterguard: Program, tmp_path: Path, dns: DnsServer) -> None:
+    """Its file is told, the others are shown and tested."""
+    made = milterguard("dkim", "genkey", "good.example", "s", "--directory", str(tmp_path), "--json")
+    config = configured(milterguard, tmp_path, dns)
+    (tmp_path / "example.com.s1.pem").write_text("nonsense")
+    (tmp_path / "example.com.s1.pem").chmod(0o600)
+    with Path(config).open("a") as file:
+        file.write(f'[[dkim_key]]\ndomain = "good.example"\nselector = "s"\nfile = "{tmp_path}/good.example.s.pem"\n')
+    told = json.loads(made.output)
+    dns.serve({told["name"]: [{"TXT": told["record"]}]})
+    shown = milterguard("dkim", "show", "--config", config)
+    assert shown.exit_code == 78
+    assert "s._domainkey.good.example. IN TXT" in shown.output
+    assert "[[dkim_key]] 1" in shown.output
+    tested = milterguard("dkim", "test", "--config", config, "--json")
+    assert tested.exit_code == 1
+    assert {each["name"]: each["ok"] for each in json.loads(tested.output)} == {
+        "example.com": False,
+        told["name"]: True,
+    }
+    assert milterguard("dkim", "test", "good.example", "--config", config).exit_code == 0
 
 
 @pytest.mark.parametrize(

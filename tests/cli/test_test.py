@@ -141,7 +141,7 @@ def test_a_message_stands_beside_its_case(milterguard: Program) -> None:
         ),
         (
             '[[case]]\nname = "x"\nfindings = [{ check = "spamd" }]\nexpect = { answer = "pass" }',
-            "case[1].findings[1].category: expected a category or a score, found none",
+            "case[1].findings[1].category: expected a category, a score or a result, found none",
         ),
         (
             '[[case]]\nname = "x"\nfindings = [{ check = "clamd", category = "viros" }]\nexpect = { answer = "pass" }',
@@ -154,6 +154,14 @@ def test_a_message_stands_beside_its_case(milterguard: Program) -> None:
         (
             '[[case]]\nname = "x"\nexpect = { recipients = { "a@example.com" = { answer = "pass" } } }',
             'case[1].expect.recipients: expected recipients of the case, found "a@example.com"',
+        ),
+        (
+            '[[case]]\nname = "x"\nfindings = [{ check = "spf", result = "passed" }]\nexpect = { answer = "pass" }',
+            "case[1].findings[1].result: expected one of pass, fail,",
+        ),
+        (
+            '[[case]]\nname = "x"\nfindings = [{ check = "dmarc", category = "forged" }]\nexpect = { answer = "pass" }',
+            "case[1].findings[1].minor: expected one of quarantine, reject",
         ),
         (
             '[[case]]\nname = "x"\nmessage = "a"\nraw = "b"\nexpect = { answer = "pass" }',

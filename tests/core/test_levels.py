@@ -126,6 +126,40 @@ def test_who_has_to_prove_himself_is_allowed_once_he_has(seen_in: SeenIn, test: 
     assert judge((points(0.0, (test, 0.0)),), denied).listing is DENIED
 
 
+SPF = Finding("spf", Category.CLEAN, result="pass", properties=(("smtp.mailfrom", "a@x.example"),))
+HELO = Finding("spf", Category.CLEAN, result="pass", properties=(("smtp.helo", "x.example"),))
+ALIGNED = Finding(
+    "dmarc", Category.CLEAN, result="pass", properties=(("header.from", "x.example"), ("policy.aligned", "dkim"))
+)
+NOT_ALIGNED = Finding("dmarc", Category.CLEAN, result="none", properties=(("header.from", "x.example"),))
+
+
+@pytest.mark.parametrize(
+    ("seen_in", "findings", "is_allowed"),
+    [
+        (SeenIn.ENVELOPE, (HELO, SPF), True),
+        (SeenIn.ENVELOPE, (HELO,), False),
+        (SeenIn.ENVELOPE, (replace(SPF, result="softfail"),), False),
+        (SeenIn.ENVELOPE, (ALIGNED,), False),
+        (SeenIn.FROM, (ALIGNED,), True),
+        (SeenIn.FROM, (NOT_ALIGNED,), False),
+        (SeenIn.FROM, (SPF,), False),
+    ],
+)
+def test_what_we_asked_ourselves_counts_before_spamd(
+    seen_in: SeenIn, findings: tuple[Finding, ...], is_allowed: bool
+) -> None:
+    """SPF of the envelope sender, and what is aligned with the author."""
+    whom = who(Listed(ALLOWED, seen_in=seen_in), allow_only_authenticated=True)
+    assert (judge((points(50.0), *findings), whom).listing is ALLOWED) is is_allowed
+
+
+def test_what_spamd_says_does_not_outweigh_what_we_found() -> None:
+    """Our own answer is no, so its test is not read."""
+    whom = who(Listed(ALLOWED, seen_in=SeenIn.FROM), allow_only_authenticated=True)
+    assert judge((points(50.0, ("DKIM_VALID_AU", 0.0)), NOT_ALIGNED), whom).listing is None
+
+
 def test_spamd_is_asked_only_where_its_answer_counts() -> None:
     """Not when the lists know the sender; but where he has to prove himself, and for everybody else."""
     hard = (who(Listed(ALLOWED)), who(Listed(DENIED)))

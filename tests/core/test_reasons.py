@@ -18,6 +18,7 @@ from tests.core.build import CLEAN, NO_CLAMD, VIRUS, judged, points
 
 BANNED = Finding("banned", Category.BANNED, rule="exe", rules=("DEFAULT",))
 BIG = Finding("milterguard", Category.OVERSIZED, "size", size=1000)
+FORGED = Finding("dmarc", Category.FORGED, "reject", result="fail")
 HEADER = Finding("bad_header", Category.BAD_HEADER, "missing")
 
 
@@ -63,6 +64,12 @@ def told(*findings: Finding, to: Judged, traffic: Traffic = Traffic.INBOUND) -> 
         ),
         ((NO_CLAMD,), who(), "checks.clamd.on_failure tempfail ([checks.clamd])"),
         ((Finding("parts", Category.UNCHECKED, "ambiguous"),), who(), "ambiguous_destiny reject (default)"),
+        ((FORGED,), who(), "dmarc_reject_destiny reject (default)"),
+        (
+            (replace(FORGED, minor="quarantine"),),
+            who(dmarc_quarantine_destiny=Destiny.DISCARD),
+            "dmarc_quarantine_destiny discard ([policy])",
+        ),
         ((HEADER,), who(bad_header_destiny=Destiny.REJECT), "bad_header_destiny reject ([policy])"),
     ],
 )

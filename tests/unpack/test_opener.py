@@ -62,7 +62,7 @@ def zipped(*members: tuple[str, bytes]) -> bytes:
 
 
 def opened(box: Box, about: Message, settings: Parts | None = None, *, gives_all: bool = False) -> Opened:
-    return parts_of(Opener(settings or Parts(), box, gives_all=gives_all), about, deadline=time.monotonic() + 30)
+    return parts_of(Opener(settings or Parts(), box, gives_all=gives_all), about, deadline=time.monotonic() + 120)
 
 
 def parts_of(opener: Opener, about: Message, *, deadline: float) -> Opened:
