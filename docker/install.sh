@@ -69,6 +69,7 @@ files() {
     [ $# -eq 1 ] || fail "files: below which folder? (/ for this machine)"
     local root=${1%/}
     run install -D -m 644 "$SOURCE/etc/systemd/milterguard.service" "$root/etc/systemd/system/milterguard.service"
+    run install -D -m 644 "$SOURCE/etc/systemd/milterguard-keys.service" "$root/etc/systemd/system/milterguard-keys.service"
     run install -D -m 644 "$SOURCE/etc/systemd/sysusers.d/milterguard.conf" "$root/etc/sysusers.d/milterguard.conf"
     run install -D -m 644 "$SOURCE/etc/systemd/tmpfiles.d/milterguard.conf" "$root/etc/tmpfiles.d/milterguard.conf"
     if [ ! -e "$root/etc/milterguard/milterguard.toml" ]; then

@@ -13,7 +13,8 @@
     └── ContentError       the octets of a message cannot be read (any more)
 
 A CheckError becomes a FAILED finding, a StoreError of the quarantine and a ContentError become 451, a DnsError
-the result *temperror*. A message that could not be signed goes out without a signature.
+the result *temperror*. A message that could not be signed is deferred or goes out
+without a signature, as ``signing.on_failure`` says.
 """
 
 

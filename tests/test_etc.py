@@ -18,6 +18,7 @@ from tests.daemons.sample import GTUBE
 
 ETC = Path(__file__).parents[1] / "etc"
 UNIT = ETC / "systemd" / "milterguard.service"
+KEYS_UNIT = UNIT.with_name("milterguard-keys.service")
 PROGRAM = "/opt/milterguard/bin/milterguard"
 MAXIMUM_EXPOSURE = 2.0
 
@@ -48,18 +49,20 @@ def daemon_home() -> Iterator[Path]:
 # --- systemd ---------------------------------------------------------------------------------------
 
 
-def test_the_unit_is_accepted(tmp_path: Path) -> None:
+@pytest.mark.parametrize("installed", [UNIT, KEYS_UNIT], ids=lambda path: path.name)
+def test_the_unit_is_accepted(installed: Path, tmp_path: Path) -> None:
     """systemd-analyze verify has nothing to say about the unit, once its program exists."""
-    unit = tmp_path / UNIT.name
-    unit.write_text(UNIT.read_text().replace(PROGRAM, "/bin/true"))
+    unit = tmp_path / installed.name
+    unit.write_text(installed.read_text().replace(PROGRAM, "/bin/true"))
     verified = run("systemd-analyze", "verify", "--man=no", unit)
     assert (verified.returncode, verified.stdout + verified.stderr) == (0, "")
 
 
-def test_the_unit_is_hardened() -> None:
+@pytest.mark.parametrize("installed", [UNIT, KEYS_UNIT], ids=lambda path: path.name)
+def test_the_unit_is_hardened(installed: Path) -> None:
     """The exposure on the scale of systemd-analyze security is 2.0 at most."""
-    judged = run("systemd-analyze", "security", "--offline=true", "--no-pager", UNIT)
-    found = re.search(r"Overall exposure level for milterguard\.service: ([0-9.]+)", judged.stdout)
+    judged = run("systemd-analyze", "security", "--offline=true", "--no-pager", installed)
+    found = re.search(r"Overall exposure level for milterguard(?:-keys)?\.service: ([0-9.]+)", judged.stdout)
     assert found is not None, judged.stderr
     assert float(found[1]) <= MAXIMUM_EXPOSURE
 

@@ -47,7 +47,7 @@ def show_command(as_json: bool) -> None:
       milterguard config show
       milterguard config show --config ./milterguard.toml --json
     """
-    from milterguard.config.sample import show as shown
+    from milterguard.config.written import show as shown
 
     rows = shown(loaded())
     if as_json:

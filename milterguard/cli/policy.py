@@ -120,8 +120,8 @@ def _value(row: dict[str, Any]) -> str:
 
 def _rows(found: "Loaded", judged: "Judged", by_smtp: "Policy") -> Iterator[dict[str, Any]]:
     """Yield key, value and origin of each policy setting, and the value that is on trial."""
-    from milterguard.config.sample import shown
     from milterguard.config.schema import entries
+    from milterguard.config.written import shown
 
     overlaid = dict(judged.origins)
     for entry in (each for each in entries().values() if each.section == "policy"):

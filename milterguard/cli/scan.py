@@ -101,6 +101,9 @@ def scan_command(
         for name, record in zip(scanned, collector.records, strict=True)
     ]
     _print(documents, as_json=as_json)
+    if client == DEFAULT_CLIENT and loaded().settings.checks.authentication.spf and not as_json:
+        show.say()
+        show.say("Not asked: SPF and DMARC, for nobody knows who sent it; --client IP, --helo and --from tell.")
     return failed[0] if failed else _status(documents)
 
 

@@ -5,7 +5,7 @@
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from functools import partial
 from typing import Any
 
@@ -64,6 +64,14 @@ def _when(value: Any, *, file: str, name: str) -> When:
         attribute, read = _READERS[key]
         given[attribute] = _read(read, said, file=file, name=f"{name}.{key}")
     return When(**given)
+
+
+def when_keys(when: When) -> Iterator[tuple[str, Any]]:
+    """Yield what is said in ``when``, under the keys that one writes."""
+    nothing = When()
+    for key, (attribute, _) in _READERS.items():
+        if (value := getattr(when, attribute)) != getattr(nothing, attribute):
+            yield key, value
 
 
 def _read(read: Callable[[Any], Any], value: Any, *, file: str, name: str) -> Any:

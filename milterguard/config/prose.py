@@ -39,6 +39,12 @@ A bank in a later file replaces one of the same name.
 | `helo` | what the client said: `mx.example.com`, `.example.com` (with subdomains), `!`, `/expression/`, `file:/PATH` |
 | `sender` | the envelope sender, written like `match` of `[[recipient]]`; `<>` is the null sender |
 | `traffic` | `inbound`, `originating` or `local` |
+| `aligned_author` | the author in From, whom SPF or DKIM proves; written like `sender` |
+| `dkim_author` | the author in From, whom a DKIM signature proves |
+| `dkim_signer` | the domain (`d=`) of a DKIM signature that holds |
+
+The last three are known once the message is there, and so change neither what is asked of it nor what was decided at
+RCPT ([authentication.md](authentication.md)).
 
 `originating = true` beside `when` makes mail of that bank mail of ours, as a network in `local.networks` or a login
 does; `false` takes that from it. A bank that is chosen by `traffic` is chosen by what the mail is with that.
@@ -105,6 +111,27 @@ SQL and LDAP. `setting` is a policy key that may stand in `[[recipient]]`; besid
 nothing: the next table is asked, but no more general key of this one. A value may be `{ value = …, shadow = true }`.
 """
 
+REFERENCE_DKIM_KEY = """\
+
+## [[dkim_key]]
+
+A key that mail is signed with; `milterguard dkim genkey` makes one and prints its entry. Several keys of a domain make
+several signatures; entries of all files add up ([authentication.md](authentication.md)).
+
+| Key | Meaning |
+|---|---|
+| `domain` | the domain that signs (`d=`), in Unicode or as A-labels |
+| `selector` | under which its record stands in the DNS: `SELECTOR._domainkey.DOMAIN` |
+| `file` | the private key, PEM without a passphrase, mode 0600 or 0640 |
+| `subdomains` | `true`: for mail of the domains below as well, where they have no key of their own |
+
+```toml
+[[dkim_key]]
+domain = "example.com"
+selector = "2026a"
+file = "/etc/milterguard/dkim/example.com.2026a.pem"
+```
+"""
 REFERENCE_FIELD = """\
 
 ## [[field]]

@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The settings written down: the sample file, the manual, and what holds at this moment and why.
+"""The settings written down: the sample file and the manual.
 
 Everything comes from the metadata of ``settings.py``, so that file, manual and program cannot differ.
 ``python -m milterguard.config.sample sample`` (or ``reference``) prints what ``make generate`` keeps
 as ``etc/milterguard.toml`` and ``docs/settings.md``.
 """
 
-import json
 import sys
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -15,29 +14,25 @@ from types import UnionType
 from typing import Any, get_args, get_origin
 
 from milterguard.config.banned_rules import shipped
-from milterguard.config.load import Loaded
 from milterguard.config.on_failure import OnFailure
 from milterguard.config.pattern import RECIPIENT
 from milterguard.config.prose import (
     RECIPIENT_ORDER,
     REFERENCE_BANK,
     REFERENCE_BANNED,
+    REFERENCE_DKIM_KEY,
     REFERENCE_FIELD,
     REFERENCE_HEAD,
     REFERENCE_RECIPIENT,
     REFERENCE_TABLE,
 )
-from milterguard.config.schema import Entry, entries, recipient_entries, section_help, sections, value_of
-from milterguard.config.value import UNSET, masked
+from milterguard.config.schema import Entry, entries, recipient_entries, section_help, sections
+from milterguard.config.value import UNSET
+from milterguard.config.written import toml_value
 from milterguard.core.banned import Action, RuleSet
-from milterguard.core.custom import Action as FieldAction
-from milterguard.core.custom import FieldRule
 from milterguard.core.finding import Category
-from milterguard.core.policy import OnTrial
-from milterguard.core.value_table import ValueTable
 
 _WIDTH = 100
-_SHOWN_ROWS = 5
 _HEAD = f"""\
 # Settings of milterguard, with all defaults: a line that starts with # and no blank shows one.
 # Behind this file come conf.d/*.toml beside it in lexical order, then the environment:
@@ -66,7 +61,8 @@ _TABLE = """\
 """
 _BANK = """\
 # What holds for all recipients of some messages, laid over [policy] before [[recipient]]; several may hold, in
-# the order of the file. when tells which messages: network, authenticated, tls, daemon, helo, sender, traffic.
+# the order of the file. when tells which messages: network, authenticated, tls, daemon, helo, sender,
+# aligned_author, traffic and others.
 #[bank.SUBMISSION]
 #when = { authenticated = true }
 #spam_destiny = "pass"
@@ -129,58 +125,10 @@ def reference() -> str:
         + "\n"
         + REFERENCE_TABLE
         + REFERENCE_FIELD
+        + REFERENCE_DKIM_KEY
         + REFERENCE_BANNED
         + sets
     )
-
-
-def show(loaded: Loaded) -> list[tuple[str, str, str]]:
-    """Return every setting as dotted key, value in TOML and origin; secrets are masked, of rules there are titles."""
-    rows = [
-        (name, shown(entry, value_of(loaded.settings, entry)), loaded.origins[name])
-        for name, entry in entries().items()
-    ]
-    sets, fields = loaded.settings.banned, loaded.settings.fields
-    for bank in loaded.settings.banks:
-        rows.extend((f"bank.{bank.name}.{key}", _bank_text(key, value), bank.origin) for key, value in bank.settings)
-    for number, table in enumerate(loaded.settings.tables, start=1):
-        rows.append((f"table[{number}].{table.setting}", _table_rows_text(table), table.origin))
-    for number, rule in enumerate(loaded.settings.recipients, start=1):
-        name = f"recipient[{number}]"
-        rows.append((f"{name}.match", _text(list(rule.match)), rule.origin))
-        rows.extend(
-            (f"{name}.{key}", shown(recipient_entries()[key], value), rule.origin) for key, value in rule.settings
-        )
-    rows.extend((f"field[{number}]", _field_text(rule), rule.origin) for number, rule in enumerate(fields, start=1))
-    rows.extend((f"banned.{each.name}", _text([rule.title for rule in each.rules]), each.origin) for each in sets)
-    return rows
-
-
-def _table_rows_text(table: ValueTable) -> str:
-    """Return what a table is and what it begins with."""
-    told = ", ".join(_text(key) for key, _ in table.rows[:_SHOWN_ROWS] if key)
-    more = f" and {len(table.rows) - _SHOWN_ROWS} more" if len(table.rows) > _SHOWN_ROWS else ""
-    return f"{table.kind}: {told}{more}".removesuffix(": ")
-
-
-def _bank_text(key: str, value: Any) -> str:
-    return shown(entries()[f"policy.{key}"], value)
-
-
-def _field_text(rule: FieldRule) -> str:
-    value = "" if rule.action is FieldAction.REMOVE else f", value = {_text(rule.value)}"
-    return f"{{ action = {_text(rule.action)}, name = {_text(rule.name)}{value} }}"
-
-
-def toml_value(entry: Entry, value: Any) -> str:
-    """Return a setting's value as it is written in the file."""
-    if isinstance(value, OnTrial):
-        return f"{{ value = {toml_value(entry, value.value)}, shadow = true }}"
-    if entry.key.endswith("_mode"):
-        return f"0o{value:o}"
-    if get_origin(entry.kind) is tuple and get_origin(get_args(entry.kind)[0]) is tuple:
-        return _table_text(value)
-    return _text(value)
 
 
 def main(arguments: Sequence[str]) -> int:
@@ -254,44 +202,6 @@ def _type_words(kind: Any) -> str:
         return ", ".join(f"`{word}`" for word in kind)
     words: dict[Any, str] = {bool: "boolean", int: "integer", float: "number", str: "string"}
     return words[kind]
-
-
-def shown(entry: Entry, value: Any) -> str:
-    """Return a setting's value as one writes it, without what is secret in it."""
-    if entry.key == "urls":
-        return _text([masked(url) for url in value])
-    if entry.is_secret and value and "://" not in value:
-        return '"***"'
-    return masked(toml_value(entry, value))
-
-
-def _text(value: Any) -> str:
-    if value is None:
-        return json.dumps(UNSET)
-    if isinstance(value, OnFailure):
-        return _on_failure_text(value)
-    if isinstance(value, Category):
-        return json.dumps(value.word)
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, str):
-        return json.dumps(str(value), ensure_ascii=False)
-    if isinstance(value, tuple | list):
-        return f"[{', '.join(_text(item) for item in value)}]"
-    return str(value)
-
-
-def _table_text(pairs: Sequence[tuple[Any, Any]]) -> str:
-    """Return a table as it is written on one line; keys that are no bare words in quotes."""
-    shown = (f"{key.word if isinstance(key, Category) else _text(key)} = {_text(value)}" for key, value in pairs)
-    return f"{{ {', '.join(shown)} }}" if pairs else "{}"
-
-
-def _on_failure_text(value: OnFailure) -> str:
-    traffics = {"inbound": value.inbound, "originating": value.originating, "local": value.local}
-    if set(traffics.values()) == {"pass"}:
-        return json.dumps("pass")
-    return "{ " + ", ".join(f'{traffic} = "{destiny}"' for traffic, destiny in traffics.items()) + " }"
 
 
 if __name__ == "__main__":

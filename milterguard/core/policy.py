@@ -157,7 +157,7 @@ class Policy:
         amavis="@score_sender_maps",
     )
     allow_only_authenticated: bool = setting(
-        False, "allow_senders holds only where SPF or DKIM proves the address, as spamd's tests say."
+        False, "allow_senders holds only where SPF or DKIM proves the address (spamd's tests where we do not ask)."
     )
     reject_denied_at_rcpt: bool = setting(
         True, "A denied envelope sender is told so at RCPT, where spam_destiny is reject and no copy is asked for."

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """``check`` about name servers, keys, seals, and banks by author that cannot hold."""
 
-import json
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -9,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from milterguard.cli.probe_proofs import proof_rows
+from milterguard.config.load import load
 from milterguard.keys.private import generated
 from tests.cli.conftest import Program
 from tests.daemons.toml import Table
@@ -30,7 +31,8 @@ def dns(milterguard: Program) -> Iterator[DnsServer]:
 def rows(program: Program, settings: Table) -> dict[str, tuple[str, str]]:
     """Return state and text of each row, by its subject."""
     program.configure(settings)
-    return {row["subject"]: (row["state"], row["text"]) for row in json.loads(program("check", "--json").output)}
+    found = proof_rows(load(program.configuration, environ={}).settings)
+    return {row.subject: (row.state.value, row.text) for row in found}
 
 
 def entry(folder: Path, *, selector: str = "s1", octets: bytes = KEY.pem(), mode: int = 0o600) -> dict[str, str]:

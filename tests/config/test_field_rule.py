@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from milterguard.config.load import Loaded, load
-from milterguard.config.sample import show
+from milterguard.config.written import show
 from milterguard.core.custom import Action, FieldRule
 from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category

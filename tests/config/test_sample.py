@@ -8,9 +8,10 @@ from pathlib import Path
 import pytest
 
 from milterguard.config.load import Loaded, load
-from milterguard.config.sample import main, reference, sample, show, toml_value
+from milterguard.config.sample import main, reference, sample
 from milterguard.config.schema import entries, recipient_entries, section_help, sections
 from milterguard.config.settings import Settings
+from milterguard.config.written import show, toml_value
 from milterguard.core.destiny import Destiny
 
 _ROOT = Path(__file__).parents[2]
@@ -25,6 +26,18 @@ def _loaded(directory: Path, text: str) -> Loaded:
 def _live(text: str) -> str:
     """Return the sample with its commented settings made live."""
     return re.sub(r"^#(?=\S)", "", text, flags=re.MULTILINE)
+
+
+def test_config_show_has_banks_and_keys(tmp_path: Path) -> None:
+    """For which mail a bank is, as one writes it; of a key all but what is in its file."""
+    file = tmp_path / "milterguard.toml"
+    file.write_text(
+        "[bank.X]\nwhen = { authenticated = true, sender = ['@x.example'], traffic = 'inbound' }\nspam_lover = true\n"
+        "[[dkim_key]]\ndomain = 'x.example'\nselector = 's'\nfile = '/k.pem'\nsubdomains = true\n"
+    )
+    rows = {key: value for key, value, _ in show(load(file, environ={}))}
+    assert rows["bank.X.when"] == '{ authenticated = true, sender = ["@x.example"], traffic = ["inbound"] }'
+    assert rows["dkim_key[1]"] == '{ domain = "x.example", selector = "s", file = "/k.pem", subdomains = true }'
 
 
 def test_the_sample_is_the_defaults(tmp_path: Path) -> None:

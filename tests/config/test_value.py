@@ -9,9 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from milterguard.config.on_failure import OnFailure
-from milterguard.config.sample import toml_value
 from milterguard.config.schema import Entry, entries
 from milterguard.config.value import Mismatch, convert, described, masked, suggestion
+from milterguard.config.written import toml_value
 from milterguard.core.destiny import Destiny
 from milterguard.core.finding import Category
 

@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 
 from milterguard.config.load import load
-from milterguard.config.sample import show
 from milterguard.config.value_tables import filled, references
+from milterguard.config.written import show
 from milterguard.core.destiny import Destiny
 from milterguard.core.policy import OnTrial
 from milterguard.core.value_table import UNDEFINED, TableKind, Template, ValueTable

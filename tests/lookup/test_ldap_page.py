@@ -10,9 +10,9 @@ import pytest
 
 from milterguard.config.ldap import Ldap
 from milterguard.config.load import load
-from milterguard.config.sample import shown
 from milterguard.config.schema import entries, value_of
 from milterguard.config.settings import Settings
+from milterguard.config.written import shown
 from milterguard.core.envelope import Traffic
 from milterguard.core.listed import Listing
 from milterguard.lookup.amavis import COLUMNS

@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from milterguard.config.load import load
-from milterguard.config.sample import shown
 from milterguard.config.schema import recipient_entries
+from milterguard.config.written import shown
 from milterguard.core.envelope import Client, Traffic
 from milterguard.lookup.address import match_keys
 from milterguard.lookup.policies import Policies
