@@ -176,6 +176,8 @@ class Lookup:
         self._known: dict[_Question, Answer | DnsError] = {}
         self.outcomes: Counter[str] = Counter()
         """How many questions had which outcome."""
+        self.seconds = 0.0
+        """How long they took together."""
 
     @contextmanager
     def limited(self, share: float) -> Iterator[None]:
@@ -230,7 +232,9 @@ class Lookup:
         except DnsError as error:
             said = error
         outcome = "temporary" if isinstance(said, DnsError) else "answer" if said.records else "nothing"
-        self._left -= time.monotonic() - began
+        took = time.monotonic() - began
+        self._left -= took
+        self.seconds += took
         self._known[name, kind] = said
         self.outcomes[outcome] += 1
         return said

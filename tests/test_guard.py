@@ -13,6 +13,7 @@ from milterguard.core.custom import Action, FieldRule
 from milterguard.core.destiny import Destiny, Mixed
 from milterguard.core.envelope import Client, Traffic
 from milterguard.core.finding import Category, Finding
+from milterguard.core.given import Given
 from milterguard.core.listed import Listed, Listing
 from milterguard.core.marks import Style
 from milterguard.core.message import Message
@@ -28,7 +29,7 @@ from milterguard.core.verdict import (
     RemoveRecipient,
     Verdict,
 )
-from milterguard.errors import StoreError
+from milterguard.errors import SignError, StoreError
 from milterguard.guard import Guard
 from milterguard.job import Rules, new_mail_id, wants_split
 from milterguard.released import body_digest
@@ -292,6 +293,50 @@ def test_a_released_message_cannot_speak_in_our_name(house: MakeHouse) -> None:
         RemoveField("X-Virus-Scanned", 1),
         RemoveField("X-Milterguard-Release", 1),
     )
+
+
+class Signs:
+    """A signer that puts one field on top, or cannot."""
+
+    def __init__(self, error: SignError | None = None) -> None:
+        self._error = error
+
+    def edits(self, given: Given) -> tuple[InsertField, ...]:
+        if self._error:
+            raise self._error
+        return (InsertField("DKIM-Signature", f"x; edits={len(given.edits)}"),)
+
+    def close(self) -> None:
+        """Nothing to give back."""
+
+
+def signing(home: House, signer: Signs, *, unsigned: OnFailure | None = None) -> House:
+    """Return the house with a guard that signs."""
+    rules = Rules() if unsigned is None else Rules(unsigned=unsigned)
+    home.guard = Guard(
+        OnePolicy(), home.scan, keeper=home.keeper, recorders=[], rules=rules, gate=Marks(), signer=signer
+    )
+    return home
+
+
+def test_a_released_message_is_signed_over_what_goes_out(house: MakeHouse) -> None:
+    """Its token is gone by then; an operator's word is not waited with where nobody can sign."""
+    signed = signing(house(says(CLEAN)), Signs()).verdict(released())
+    assert signed.edits == (RemoveField("X-Milterguard-Release", 1), InsertField("DKIM-Signature", "x; edits=1"))
+    unsigned = signing(house(says(CLEAN)), Signs(SignError("no key"))).verdict(released())
+    assert (unsigned.answer, unsigned.edits) == (Destiny.PASS, (RemoveField("X-Milterguard-Release", 1),))
+
+
+def test_what_cannot_be_signed_waits_or_goes_unsigned(house: MakeHouse) -> None:
+    """As on_failure says, with the reason in the record; nothing was kept by then."""
+    for destiny, answer in ((Destiny.TEMPFAIL, Destiny.TEMPFAIL), (Destiny.PASS, Destiny.PASS)):
+        home = signing(house(says(CLEAN)), Signs(SignError("no key")), unsigned=OnFailure(destiny, destiny, destiny))
+        verdict = home.verdict()
+        assert verdict.answer is answer
+        assert [each.detail for each in verdict.findings if each.check == "signing"] == (
+            ["no key"] if destiny is Destiny.TEMPFAIL else []
+        )
+        assert home.keeper.kept == []
 
 
 def test_a_released_message_passes_whatever_the_lists_say_of_its_sender(house: MakeHouse) -> None:

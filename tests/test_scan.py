@@ -456,6 +456,14 @@ def test_without_a_thread_to_go_on_the_look_has_failed(make_scan: MakeScan) -> N
     assert opening.closed == 1
 
 
+def test_proofs_that_are_late_are_not_waited_for() -> None:
+    """Whoever wants to tell of them goes on without."""
+    inside = TakenApart()
+    assert inside.proofs(Budget(time.monotonic())) == ()
+    inside.prove((CLEAN,))
+    assert inside.proofs(Budget(soon())) == (CLEAN,)
+
+
 def test_a_look_that_was_given_up_does_not_begin() -> None:
     """Between the question whether it is wanted and its start."""
     opening, budget = Opening(OPENED), Budget(soon())

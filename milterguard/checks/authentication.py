@@ -160,7 +160,7 @@ def _asked(lookup: Lookup) -> Finding:
     """Return how the questions to the DNS went, for the evidence and the counters."""
     counts = tuple((outcome, str(lookup.outcomes[outcome])) for outcome in OUTCOMES)
     said = ", ".join(f"{count} {outcome}" for outcome, count in counts)
-    return Finding("dns", Category.CLEAN, detail=said, properties=counts)
+    return Finding("dns", Category.CLEAN, detail=said, properties=counts, seconds=lookup.seconds)
 
 
 def _above(domains: Sequence[str]) -> Iterable[str]:

@@ -130,7 +130,7 @@ def _tell_findings(document: Document) -> None:
             _category(each),
             _what(each),
             _points(each.get("score")),
-            f"{float(each.get('seconds') or 0) * 1000:.0f} ms",
+            f"{float(each['seconds']) * 1000:.0f} ms" if each.get("seconds") else "",
             str(each.get("server") or ""),
         ]
         for each in findings

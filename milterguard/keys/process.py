@@ -24,14 +24,15 @@ log = logging.getLogger(__name__)
 
 _PATIENCE_SECONDS = 10.0
 """A client that says nothing for so long is left."""
-_MOST_CLIENTS = 200
+_BACKLOG = 200
+"""Connections that wait to be taken."""
 
 
 class KeyServer(socketserver.ThreadingUnixStreamServer):
     """Answers at a unix socket until it is shut down."""
 
     daemon_threads = True
-    request_queue_size = _MOST_CLIENTS
+    request_queue_size = _BACKLOG
 
     def __init__(self, path: Path, ring: KeyRing, *, mode: int = 0o660, group: str = "") -> None:
         """Make the socket, in place of one that nobody listens at. Raises ConfigError."""
@@ -45,6 +46,7 @@ class KeyServer(socketserver.ThreadingUnixStreamServer):
             os.chown(path, -1, owner)
             path.chmod(mode)
         except OSError as error:
+            self.server_close()
             got = f"{path}: {error.strerror}"
             raise ConfigError("settings", "signing.signer", expected="a socket that can be made", got=got) from error
 
