@@ -61,8 +61,8 @@ class Crew:
         try:
             return future.result(seconds)
         except TimeoutError:
-            if future.done():  # it was the question that raised it
-                raise
+            if future.done():  # the question raised it, or its answer came this very moment
+                return future.result()
             self._give_up(future)
             raise StoreError(f"no answer within {seconds:.1f} s") from None
 

@@ -5,6 +5,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future
 
 import pytest
 
@@ -205,6 +206,27 @@ def test_a_question_that_waits_for_a_thread_is_taken_back(hanging: Server) -> No
     hanging.goes_on.set()
     crew.close()
     assert asked == []
+
+
+class Punctual(Future[str]):
+    """Has its answer the very moment in which nobody waits any more."""
+
+    def result(self, timeout: float | None = None) -> str:
+        if timeout is None:
+            return super().result()
+        super().exception()
+        raise TimeoutError
+
+
+def test_an_answer_that_comes_as_the_time_is_up_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    """And a failure that comes then is that failure, not a bare TimeoutError."""
+    monkeypatch.setattr("milterguard.lookup.backends.Future", Punctual)
+    server, crew = Server("first"), Crew("crew", threads=1)
+    assert crew.ask(server.answer, seconds=5) == "first"
+    server.trouble = StoreError("gone")
+    with pytest.raises(StoreError, match="gone"):
+        crew.ask(server.answer, seconds=5)
+    crew.close()
 
 
 def test_nothing_is_asked_after_the_end() -> None:

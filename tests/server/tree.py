@@ -225,7 +225,9 @@ class Tree:
         return Mta(address or self.path, timeout=timeout)
 
     def recorded(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.records.read_text().splitlines()] if self.records.exists() else []
+        """Return the records that are written to the end."""
+        written = self.records.read_text() if self.records.exists() else ""
+        return [json.loads(line) for line in written.splitlines(keepends=True) if line.endswith("\n")]
 
     def await_record(self, number: int = 1) -> list[dict[str, Any]]:
         """Return the records once there are so many: they are written behind the answer."""
