@@ -30,8 +30,8 @@ def test_settings_that_hold_change_the_log(milterguard: Milterguard) -> None:
     """The line that tells of the reload is the first in the new form."""
     milterguard.write_settings({"log": {"format": "json"}})
     milterguard.reload()
-    objects = [json.loads(line) for line in milterguard.log().splitlines() if line.startswith("{")]
-    assert "reloaded" in str(objects[0])
+    first = next(json.loads(line) for line in milterguard.log().splitlines() if line.startswith("{"))
+    assert "reloaded" in str(first)
 
 
 def test_observing_lasts_through_a_reload() -> None:
