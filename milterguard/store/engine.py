@@ -44,6 +44,9 @@ def make_engine(url: str, *, busy_seconds: float = BUSY_SECONDS, is_read_only: b
         is_sqlite = parsed.get_backend_name() == "sqlite"
         arguments: dict[str, Any] = {"timeout": busy_seconds} if is_sqlite else {}
         options = {} if is_sqlite and parsed.database in {None, "", ":memory:"} else _pool_options()
+        if not is_sqlite:
+            # MariaDB's own level would not show a writer the address that another one has just added.
+            options["isolation_level"] = "READ COMMITTED"
         engine = create_engine(parsed, connect_args=arguments, **options)
     except NoSuchModuleError as error:
         raise _bad_url("a dialect that SQLAlchemy knows, such as sqlite or postgresql+psycopg") from error

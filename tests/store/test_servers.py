@@ -12,7 +12,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
+from sqlalchemy import event, text
 
 from milterguard.core.envelope import Client, Envelope, Recipient, Traffic
 from milterguard.core.evidence import evidence
@@ -195,6 +195,27 @@ def test_writers_do_not_hinder_each_other(url: str) -> None:
     assert errors == []
     assert rows(url, "SELECT count(*) FROM msgs") == [(150,)]
     assert rows(url, "SELECT count(*) FROM maddr") == [(2,)]
+
+
+def test_an_address_that_another_writer_adds_meanwhile_is_seen(url: str) -> None:
+    """Between the look at what is there and the adding: MariaDB's own level of isolation hides it."""
+    journal, other = Journal(url), Journal(url)
+    first, second = numbered(2)
+    is_first = True
+
+    def look(connection: Any, cursor: Any, statement: str, *_: object) -> None:
+        nonlocal is_first
+        del connection, cursor
+        if is_first and "maddr" in statement and statement.lstrip().upper().startswith("SELECT"):
+            is_first = False
+            other.write([second])
+
+    event.listen(journal._engine, "after_cursor_execute", look)
+    journal.write([first])
+    journal.close()
+    other.close()
+    assert not is_first
+    assert rows(url, "SELECT count(*) FROM msgs") == [(2,)]
 
 
 def test_missing_tables_name_the_command(server: Postgresql | Mariadb) -> None:
