@@ -204,7 +204,10 @@ fetch_samples() {
     say "fetching the sample messages of dkimpy $version"
     scratch=$(mktemp -d)
     "$VENV/bin/python" -m pip --disable-pip-version-check download -q --no-deps --no-binary :all: \
-        --dest "$scratch" "dkimpy==$version" || fail "the source archive of dkimpy $version could not be had"
+        --dest "$scratch" "dkimpy==$version" || {
+        rm -rf "$scratch"
+        fail "the source archive of dkimpy $version could not be had"
+    }
     mkdir -p "$SAMPLES"
     tar --extract --gzip --file "$scratch/dkimpy-$version.tar.gz" --directory "$SAMPLES" --strip-components=3 \
         "dkimpy-$version/dkim/tests/data"

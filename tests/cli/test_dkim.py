@@ -154,6 +154,38 @@ def test_keys_in_a_process_of_their_own(milterguard: Program, tmp_path: Path, dn
         assert not path.exists()
 
 
+def test_a_reload_takes_new_entries_or_none(milterguard: Program, tmp_path: Path, dns: DnsServer) -> None:
+    """SIGHUP: with settings that hold the new key signs; with others the former keys stay."""
+    with private_folder() as folder, socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        for selector in ("s1", "s2"):
+            milterguard("dkim", "genkey", "example.com", selector, "--directory", str(tmp_path))
+        path = folder / "keys.sock"
+        config = Path(configured(milterguard, tmp_path, dns, more=f'[signing]\nsigner = "unix:{path}"\n'))
+        manager.bind(str(folder / "notify"))
+        manager.settimeout(20)
+        command = [sys.executable, "-m", "milterguard", "dkim", "serve", "--config", str(config)]
+        environment = {**os.environ, "NOTIFY_SOCKET": str(folder / "notify")}
+        with subprocess.Popen(command, env=environment, stderr=subprocess.PIPE, text=True) as process:
+            await_ready(manager)
+            keys = SocketKeys(str(path), seconds=5)
+            entry = f'[[dkim_key]]\ndomain = "example.com"\nselector = "s2"\nfile = "{tmp_path}/example.com.s2.pem"\n'
+            found = []
+            for text in (config.read_text() + entry, "nonsense"):
+                config.write_text(text)
+                process.send_signal(signal.SIGHUP)
+                await_ready(manager)
+                found.append([key.selector for key in keys.keys("example.com")])
+            process.send_signal(signal.SIGTERM)
+            _, told = process.communicate(timeout=20)
+    assert found == [["s1", "s2"], ["s1", "s2"]]
+    assert "keys: the former ones stay: " in told
+
+
+def await_ready(manager: socket.socket) -> None:
+    while not manager.recv(200).startswith(b"READY=1"):
+        pass
+
+
 def test_without_a_socket_or_a_key_it_does_not_start(milterguard: Program, tmp_path: Path, dns: DnsServer) -> None:
     """And says which setting is missing."""
     config = configured(milterguard, tmp_path, dns)
