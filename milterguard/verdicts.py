@@ -42,7 +42,10 @@ class Verdicts:
         fields = self._edits(job, decision, scanned, covered)
         signatures: tuple[InsertField, ...] = ()
         if is_signed and self._signer is not None and decision.answer is Destiny.PASS:
-            results = authres.field_value(style.id, marks.proven(scanned.findings))
+            removed = frozenset(decision.removed)
+            accepted = [outcome for outcome in decision.outcomes if outcome.address not in removed]
+            told = marks.told_proofs(scanned.findings, accepted, traffic=message.envelope.traffic)
+            results = authres.field_value(style.id, told)
             given = Given(message, decision, scanned.findings, fields, results, job.deadline)
             try:
                 signatures = self._signer.edits(given)

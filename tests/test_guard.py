@@ -327,6 +327,24 @@ def test_a_released_message_is_signed_over_what_goes_out(house: MakeHouse) -> No
     assert (unsigned.answer, unsigned.edits) == (Destiny.PASS, (RemoveField("X-Milterguard-Release", 1),))
 
 
+@pytest.mark.parametrize("is_local", [True, False])
+def test_a_seal_tells_strangers_no_login(house: MakeHouse, *, is_local: bool) -> None:
+    """What is sealed is what Authentication-Results says, and to strangers it says nothing of our own mail."""
+    seen: list[str] = []
+
+    class Seals(Signs):
+        def edits(self, given: Given) -> tuple[InsertField, ...]:
+            seen.append(given.results)
+            return ()
+
+    login = Finding("auth", Category.CLEAN, result="pass", properties=(("smtp.auth", "joe"),))
+    about = message()
+    about = replace(about, envelope=replace(about.envelope, traffic=Traffic.ORIGINATING))
+    verdict = signing(house(says(login)), Seals()).verdict(about, to=(judged(is_local=is_local),))
+    assert verdict.answer is Destiny.PASS
+    assert ["joe" in each for each in seen] == [is_local]
+
+
 def test_what_cannot_be_signed_waits_or_goes_unsigned(house: MakeHouse) -> None:
     """As on_failure says, with the reason in the record; nothing was kept by then."""
     for destiny, answer in ((Destiny.TEMPFAIL, Destiny.TEMPFAIL), (Destiny.PASS, Destiny.PASS)):

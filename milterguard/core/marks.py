@@ -164,7 +164,7 @@ def _our_fields(
 ) -> list[tuple[str, str]]:
     """Return names and values of our fields, top first, in amavis' order."""
     local = [outcome for outcome in accepted if outcome.recipient.is_local]
-    fields = _proofs(findings, style, is_told=bool(local) or traffic is Traffic.INBOUND)
+    fields = _proofs(told_proofs(findings, accepted, traffic=traffic), style)
     if any(outcome.address in kept_for for outcome in local):
         fields.append(("X-Quarantine-ID", f"<{mail_id}>"))
     scanned = _virus_scanned(accepted, findings, style)
@@ -176,12 +176,8 @@ def _our_fields(
     return fields + spam_fields(local, findings, level_char=style.level_char)
 
 
-def _proofs(findings: Sequence[Finding], style: Style, *, is_told: bool) -> list[tuple[str, str]]:
-    """Return who sent the message, in the order in which it was found out.
-
-    Of our own mail strangers are not told: a login is nobody's business.
-    """
-    told = proven(findings) if is_told else []
+def _proofs(told: Sequence[Finding], style: Style) -> list[tuple[str, str]]:
+    """Return the fields that say who sent the message."""
     value = authres.field_value(style.id, told)
     fields = [(authres.NAME, value)] if value else []
     if style.has_received_spf:
@@ -189,8 +185,13 @@ def _proofs(findings: Sequence[Finding], style: Style, *, is_told: bool) -> list
     return fields
 
 
-def proven(findings: Iterable[Finding]) -> list[Finding]:
-    """Return the findings that have a result, in the order of Authentication-Results."""
+def told_proofs(findings: Iterable[Finding], accepted: Iterable[Outcome], *, traffic: Traffic) -> list[Finding]:
+    """Return the findings that have a result, in the order of Authentication-Results.
+
+    Of our own mail strangers are not told: a login is nobody's business.
+    """
+    if traffic is not Traffic.INBOUND and not any(outcome.recipient.is_local for outcome in accepted):
+        return []
     return sorted((each for each in findings if each.check in _METHODS and each.result), key=_method)
 
 
