@@ -6,15 +6,13 @@ A daemon that is not installed or does not start is a failure, never a skip: ``m
 
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 
 import pytest
 
-from tests.daemons import Clamd, Mariadb, Postfix, Postgresql, Sink, Slapd, Spamd, private_folder
+from tests.daemons import Clamd, Daemon, Mariadb, Postfix, Postgresql, Sink, Slapd, Spamd, private_folder
 from tests.daemons.certificate import certificate
 from tests.daemons.postfix import forget_leftovers
 
-Server = TypeVar("Server", Postgresql, Mariadb)
 DAEMON_FIXTURES = {
     *("daemon_folder", "shared_clamd", "shared_spamd", "shared_sink", "shared_postfix"),
     *("shared_postgresql", "shared_mariadb", "shared_slapd"),
@@ -85,42 +83,37 @@ def shared_postfix(daemon_folder: Path, shared_sink: Sink, milter_socket: str) -
 
 @pytest.fixture
 def clamd(shared_clamd: Clamd) -> Iterator[Clamd]:
-    """A clamd that knows EICAR, well at the beginning whatever a test did to it before."""
-    shared_clamd.resume()
-    if not shared_clamd.is_running:
-        shared_clamd.restart()
+    """A clamd that knows EICAR, for a test to do to it whatever it likes."""
     yield shared_clamd
-    shared_clamd.resume()
+    _make_well(shared_clamd)
 
 
 @pytest.fixture
 def spamd(shared_spamd: Spamd) -> Iterator[Spamd]:
-    """A spamd with local rules and points on demand, well at the beginning whatever a test did to it before."""
-    shared_spamd.resume()
-    if not shared_spamd.is_running:
-        shared_spamd.restart()
+    """A spamd with local rules and points on demand, for a test to do to it whatever it likes."""
     yield shared_spamd
-    shared_spamd.resume()
+    _make_well(shared_spamd)
 
 
 @pytest.fixture
 def postgresql(shared_postgresql: Postgresql) -> Iterator[Postgresql]:
-    """A PostgreSQL, well at the beginning whatever a test did to it before."""
-    yield from _well(shared_postgresql)
+    """A PostgreSQL, for a test to do to it whatever it likes."""
+    yield shared_postgresql
+    _make_well(shared_postgresql)
 
 
 @pytest.fixture
 def mariadb(shared_mariadb: Mariadb) -> Iterator[Mariadb]:
-    """A MariaDB, well at the beginning whatever a test did to it before."""
-    yield from _well(shared_mariadb)
+    """A MariaDB, for a test to do to it whatever it likes."""
+    yield shared_mariadb
+    _make_well(shared_mariadb)
 
 
-def _well(server: Server) -> Iterator[Server]:
+def _make_well(server: Daemon) -> None:
+    """Undo what a test did, at its end: the next one may ask for the shared daemon as it is."""
     server.resume()
     if not server.is_running:
         server.restart()
-    yield server
-    server.resume()
 
 
 DIALECTS = (
@@ -141,13 +134,10 @@ def database_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 @pytest.fixture
 def slapd(shared_slapd: Slapd) -> Iterator[Slapd]:
-    """A directory without accounts, well at the beginning whatever a test did to it before."""
-    shared_slapd.resume()
-    if not shared_slapd.is_running:
-        shared_slapd.restart()
+    """A directory without accounts, for a test to do to it whatever it likes."""
     shared_slapd.clear()
     yield shared_slapd
-    shared_slapd.resume()
+    _make_well(shared_slapd)
 
 
 @pytest.fixture

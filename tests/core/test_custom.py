@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """Fields of the operator's own: when they hold, in which order, and that nothing breaks out of them."""
 
+from collections.abc import Callable
 from itertools import permutations
 
 import pytest
@@ -15,7 +16,7 @@ from milterguard.core.envelope import Traffic
 from milterguard.core.finding import Category, Finding
 from milterguard.core.marks import Style, edits_for
 from milterguard.core.message import Field
-from milterguard.core.policy import Policy
+from milterguard.core.policy import Policy, Protect
 from milterguard.core.verdict import ChangeField, Edit, InsertField, Judged, RemoveField
 from tests.core.build import CLEAN, ENCRYPTED, fields, judged, points
 
@@ -28,10 +29,11 @@ def edits(
     to: tuple[Judged, ...] = (judged(),),
     header: tuple[Field, ...] = HEADER,
     traffic: Traffic = Traffic.INBOUND,
+    spares: Callable[[Edit], bool] = lambda _edit: False,
 ) -> tuple[Edit, ...]:
     style = Style(hostname="mail.example.com", custom=rules)
     decision = decide(findings, to, mixed=Mixed.REMOVE)
-    return edits_for(header, decision, findings, mail_id="Abcdefghij12", style=style, traffic=traffic)
+    return edits_for(header, decision, findings, mail_id="Abcdefghij12", style=style, traffic=traffic, spares=spares)
 
 
 def add(value: str, **more: object) -> FieldRule:
@@ -41,6 +43,18 @@ def add(value: str, **more: object) -> FieldRule:
 def values(applied: tuple[Edit, ...], name: str = "X-New") -> list[str]:
     """Return what a reader sees of a name, top first."""
     return [each.value for each in reversed(applied) if isinstance(each, InsertField) and each.name == name]
+
+
+def test_edits_that_break_a_signature_are_left_out_where_none_may_break() -> None:
+    """By ``never_break`` alone; and only those that would break one."""
+    rules = FieldRule(Action.REMOVE, "X-Old"), add("new")
+    removals = {RemoveField("X-Old", index) for index in (1, 2, 3)}
+    never = judged(policy=Policy(protect_signatures=Protect.NEVER_BREAK))
+    spared = edits(*rules, to=(never,), spares=removals.__contains__)
+    assert removals.isdisjoint(spared)
+    assert InsertField("X-New", "new") in spared
+    assert InsertField("X-New", "new") not in edits(*rules, to=(never,), spares=lambda _edit: True)
+    assert removals <= set(edits(*rules, spares=removals.__contains__))
 
 
 def test_removals_changes_and_insertions_keep_their_order() -> None:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The fields of a delivered message: which, in which form and order, and which must go (D2)."""
 
+from collections.abc import Callable
 from itertools import permutations
 
 import pytest
@@ -26,9 +27,12 @@ def edits(
     to: tuple[Judged, ...] = (judged(),),
     style: Style = STYLE,
     is_stored: bool = False,
+    spares: Callable[[Edit], bool] = lambda _edit: False,
 ) -> tuple[Edit, ...]:
     decision = decide(findings, to, mixed=Mixed.REMOVE)
-    return edits_for(header, decision, findings, mail_id="Abcdefghij12", style=style, is_stored=is_stored)
+    return edits_for(
+        header, decision, findings, mail_id="Abcdefghij12", style=style, is_stored=is_stored, spares=spares
+    )
 
 
 def delivered(*applied: Edit) -> dict[str, str]:

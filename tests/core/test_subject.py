@@ -29,6 +29,17 @@ def test_a_subject_is_tagged_once(line: str, value: str) -> None:
     assert ChangeField("Subject", 1, value) in edits(points(6.5), header=fields(line))
 
 
+def test_a_subject_that_a_signature_covers_is_spared() -> None:
+    """The tag stands in a field of its own; where the Subject is free, in the Subject alone."""
+    in_the_subject, beside = ChangeField("Subject", 1, "***SPAM*** hello"), InsertField("X-Subject-Tag", "***SPAM***")
+    spared = edits(points(6.5), spares=lambda edit: edit == in_the_subject)
+    assert beside in spared
+    assert in_the_subject not in spared
+    free = edits(points(6.5), spares=lambda edit: edit == ChangeField("Reply-To", 1, ""))
+    assert in_the_subject in free
+    assert beside not in free
+
+
 def test_a_missing_subject_is_made() -> None:
     """The tag alone becomes the Subject."""
     assert InsertField("Subject", "***SPAM***") in edits(points(6.5), header=fields("From: a@b.example"))
