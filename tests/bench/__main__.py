@@ -17,7 +17,7 @@ from tests.bench.report import written
 ROOT = Path(__file__).parents[2]
 DOCUMENT = ROOT / "docs" / "performance.md"
 FAST = "postfix,noop-prefork,milterguard-none"
-VIRUS = "direct-clamd,clamav-milter,milterguard-av,milterguard-closed"
+VIRUS = "direct-clamd,clamav-milter,milterguard-av,milterguard-closed,milterguard-proofs"
 BOTH = "direct-both,clam+spamass,amavisd-milter,rspamd-av,milterguard-av-spam"
 
 

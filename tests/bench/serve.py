@@ -1,5 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Becomes ``milterguard serve`` with a configuration for the harness: journal and log on, as in production."""
+"""Becomes ``milterguard serve`` with a configuration for the harness: journal and log on, as in production.
+
+Nobody beyond loopback is asked: who sent a message is found out only with ``--proofs``, of a name server of its own.
+"""
 
 import argparse
 import os
@@ -7,6 +10,13 @@ import sys
 from pathlib import Path
 
 from tests.daemons import toml
+from tests.fakes.dns import DnsServer, Zone
+
+ZONE: Zone = {
+    "sender.example": [{"TXT": "v=spf1 ip4:127.0.0.0/8 -all"}],
+    "_dmarc.sender.example": [{"TXT": "v=DMARC1; p=reject"}],
+}
+"""Of the envelope's senders; there is no other name."""
 
 
 def main() -> None:
@@ -17,16 +27,34 @@ def main() -> None:
     parser.add_argument("--clamd", default="")
     parser.add_argument("--spamd", default="")
     parser.add_argument("--closed", action="store_true", help="do not take messages apart")
+    parser.add_argument("--proofs", action="store_true", help="find out who sent a message")
     options = parser.parse_args()
     folder: Path = options.folder
     (folder / "state").mkdir(parents=True, exist_ok=True)
     configuration = folder / "milterguard.toml"
-    configuration.write_text(toml.written(_settings(folder, options)))
+    settings = _settings(folder, options)
+    if options.proofs:
+        settings = toml.merged(settings, {"dns": {"servers": [_name_server()]}})
+    configuration.write_text(toml.written(settings))
     arguments = [sys.executable, "-m", "milterguard"]
     status = os.spawnv(os.P_WAIT, sys.executable, [*arguments, "db", "upgrade", "--config", str(configuration)])
     if status:
         sys.exit(status)
     os.execv(sys.executable, [*arguments, "serve", "--config", str(configuration)])
+
+
+def _name_server() -> str:
+    """Start a name server that ends with the last process of what this one becomes; its address."""
+    told, tell = os.pipe()
+    ended, alive = os.pipe()
+    if os.fork() == 0:
+        os.close(alive)
+        with DnsServer(ZONE) as server:
+            os.write(tell, server.address.encode())
+            os.read(ended, 1)
+        os._exit(0)
+    os.set_inheritable(alive, True)
+    return os.read(told, 100).decode()
 
 
 def _settings(folder: Path, options: argparse.Namespace) -> toml.Table:
@@ -45,6 +73,7 @@ def _settings(folder: Path, options: argparse.Namespace) -> toml.Table:
             "spamd": {"sockets": [f"unix:{options.spamd}"], "max_scan_bytes": 512000}
             if options.spamd
             else {"enabled": False},
+            "authentication": {"enabled": bool(options.proofs)},
             **({name: {"enabled": False} for name in ("parts", "banned", "bad_header")} if options.closed else {}),
         },
         "policy": {"spam_kill_level": 15.0},
