@@ -60,6 +60,13 @@ TAIL = """\
 
 - T3, T4: with clamd alone nearly all CPU is clamd's and Postfix'. Who gives clamd the whole message, as all of these
   do, can differ only in its own share, and a milter in C has a smaller one.
+- T1: a message costs a no-op milter in Python a quarter of what it costs milterguard, whose profile is flat: spool,
+  policy, decision, log and journal have a share each, and none of them stands out.
+- Taken apart: `milterguard-closed` does not look into messages. The difference is what it takes to find the parts,
+  judge their names and types, and have archives opened by a process that can do nothing else; no peer in that table
+  but amavisd does it.
+- Senders found out: nearly every message of the corpus has an author domain of its own, so that hardly an answer of
+  the DNS is in the cache, and the name server's own CPU is counted in. Of real mail most domains are known.
 - With spamd, 85 % and more of the CPU is SpamAssassin's. What helps is on its side: as many children as cores, and
   `sa-compile`.
 - The harness makes a new connection for each message. A mail server that keeps its sessions open pays less.
