@@ -10,9 +10,10 @@ wishes counts. A temporary error never refuses anything.
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
-from milterguard.core.authors import author_domains
+from milterguard.core.authors import author_domains, beside_domains
 from milterguard.core.dmarc import Judgement, Passed, Wish, judged, organization_of
 from milterguard.core.finding import Category, Finding
+from milterguard.core.levels import aligned_author
 from milterguard.core.message import Field
 from milterguard.dns import Lookup
 from milterguard.errors import DnsError
@@ -20,6 +21,7 @@ from milterguard.errors import DnsError
 NAME = "dmarc"
 _MOST_DOMAINS = 10
 """As many as ``core/authors.py`` names of one field."""
+_SEVERAL = "several author domains"
 _WISHES = (Wish.NONE, Wish.QUARANTINE, Wish.REJECT)
 Exempt = Callable[[str], str]
 """From an author domain to who vouches for the message all the same; empty for nobody. Raises DnsError."""
@@ -53,7 +55,10 @@ def check_dmarc(fields: Sequence[Field], passed: Passed, lookup: Lookup, exempt:
     domains = author_domains(fields)
     each = [_judged(domain, passed, lookup) for domain in _known(domains)]
     if len(domains) == 1 and each:
-        return _finding(each[0], exempt)
+        found = _finding(each[0], exempt)
+        # Who is shown depends on the reader; but that a stranger's address stands there is no reason to refuse.
+        is_doubtful = aligned_author(found) and not beside_domains(fields) <= {each[0].domain}
+        return Finding(NAME, Category.CLEAN, detail=_SEVERAL, result="permerror") if is_doubtful else found
     if len(domains) > _MOST_DOMAINS:
         # No honest mail has so many, and the one that is meant may be any of them.
         said = "too many author domains"
@@ -61,12 +66,12 @@ def check_dmarc(fields: Sequence[Field], passed: Passed, lookup: Lookup, exempt:
     wishes = [one for one in each if one.result == "fail" and one.wish is not Wish.NONE]
     if wishes:
         strictest = max(wishes, key=lambda one: _WISHES.index(one.wish))
-        return replace(_finding(strictest, lambda _: ""), detail=f"several author domains, {_asks(strictest)}")
+        return replace(_finding(strictest, lambda _: ""), detail=f"{_SEVERAL}, {_asks(strictest)}")
     if any(one.result == "temperror" for one in each):
-        return Finding(NAME, Category.CLEAN, detail="several author domains", result="temperror")
+        return Finding(NAME, Category.CLEAN, detail=_SEVERAL, result="temperror")
     if not domains:
         return Finding(NAME, Category.CLEAN, detail="no author domain", result="none")
-    said = "several author domains" if len(domains) > 1 else "author domain cannot be read"
+    said = _SEVERAL if len(domains) > 1 else "author domain cannot be read"
     return Finding(NAME, Category.CLEAN, detail=said, result="permerror")
 
 

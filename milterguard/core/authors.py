@@ -8,8 +8,8 @@ Linear in the octets, whatever they are. Never raises.
 """
 
 import re
-from collections.abc import Iterable, Sequence
-from itertools import islice
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import chain, islice
 
 from milterguard.core.domain import ascii_domain, domain_of
 from milterguard.core.message import Field
@@ -38,8 +38,7 @@ def address_count(value: bytes) -> int:
     A display name that looks like an address is none when an address in angle brackets follows. A
     value without any domain counts as one address unless nothing is left of it.
     """
-    places = _places(value)
-    return sum(len(_AT.findall(place)) for place in places) or int(any(map(_names_somebody, places)))
+    return max(map(_count, _readings_of(value)))
 
 
 def addresses(value: bytes) -> tuple[str, ...]:
@@ -49,23 +48,51 @@ def addresses(value: bytes) -> tuple[str, ...]:
     beside ``@`` and dots are read both ways: some readers join what stands around them.
     """
     found: dict[bytes, None] = {}
-    for place in _places(value):
-        for text in dict.fromkeys((place, _joined(place))):
-            for word in _BREAK.split(text):
-                if b"@" in word[1:-1]:
-                    found.update(dict.fromkeys(_readings(word)))
-            if len(found) > _MOST_ADDRESSES:
-                break
+    for place in chain.from_iterable(_places(plain) for plain in _readings_of(value)):
+        for word in _words(place):
+            found.update(dict.fromkeys(_parts_of(word)))
+        if len(found) > _MOST_ADDRESSES:
+            break
     told = tuple(each.decode("utf-8", "replace") for each in islice(found, _MOST_ADDRESSES))
     return (*told, _MORE) if len(found) > _MOST_ADDRESSES else told
 
 
-def _places(value: bytes) -> list[bytes]:
+def beside_domains(fields: Iterable[Field]) -> frozenset[str]:
+    """Return the domains of what looks like an address beside the one in angle brackets, and is not quoted.
+
+    No grammar allows it, and some readers take it for the author: ``a@x.example <b@y.example>``.
+    """
+    values = [field.value for field in fields if field.is_named(b"From")]
+    items = (item for value in values for plain in _readings_of(value) for item in _items(plain) if not _may_name(item))
+    words = (word for item in items for word in _words(item))
+    domains = (ascii_domain(domain_of(word.decode("utf-8", "replace")).strip(_MARKS)) for word in words)
+    return frozenset(domain for domain in domains if domain is not None and "." in domain)
+
+
+def _readings_of(value: bytes) -> tuple[bytes, ...]:
+    """Return a value without comments as those read it who know what quotes are, and as those who do not."""
+    return tuple(dict.fromkeys((_plain(value), _plain(value, overlooks_quotes=True))))
+
+
+def _count(plain: bytes) -> int:
+    places = _places(plain)
+    return sum(len(_AT.findall(place)) for place in places) or int(any(map(_names_somebody, places)))
+
+
+def _places(plain: bytes) -> list[bytes]:
     """Return where addresses may stand: in angle brackets, and in items without any, or with empty ones."""
-    plain = _plain(value)
-    inside = _ANGLE.findall(plain)
-    items = _SEPARATOR.split(_ANGLE.sub(lambda match: b"<" if match[1].strip() else b"<>", plain))
-    return [*inside, *(item.replace(b"<>", b" ") for item in items if _may_name(item))]
+    return [*_ANGLE.findall(plain), *(item.replace(b"<>", b" ") for item in _items(plain) if _may_name(item))]
+
+
+def _items(plain: bytes) -> list[bytes]:
+    """Return what separators part, with ``<`` for each address in angle brackets, and ``<>`` for empty ones."""
+    return _SEPARATOR.split(_ANGLE.sub(lambda match: b"<" if match[1].strip() else b"<>", plain))
+
+
+def _words(text: bytes) -> Iterator[bytes]:
+    """Yield what may be an address in a text, with blanks beside signs and dots read both ways."""
+    for each in dict.fromkeys((text, _joined(text))):
+        yield from (word for word in _BREAK.split(each) if b"@" in word[1:-1])
 
 
 def _may_name(item: bytes) -> bool:
@@ -81,7 +108,7 @@ def _joined(text: bytes) -> bytes:
     return joined
 
 
-def _readings(word: bytes) -> tuple[bytes, ...]:
+def _parts_of(word: bytes) -> tuple[bytes, ...]:
     """Return what a word with a sign may be taken for: with several signs, ``a@b@c``, ``a@b`` as well."""
     parts = word.split(b"@", 2)
     return (word,) if len(parts) == 2 else (word, parts[0] + b"@" + parts[1])
@@ -103,8 +130,8 @@ def _names_somebody(place: bytes) -> bool:
     return bool(place.rpartition(b":")[2].strip(b" \t\r\n>"))
 
 
-def _plain(value: bytes) -> bytes:
-    """Return the value without comments and without what is quoted.
+def _plain(value: bytes, *, overlooks_quotes: bool = False) -> bytes:
+    """Return the value without comments and without what is quoted, but for those who overlook quotes before ``@``.
 
     A comment that is not closed hides nothing: some readers would end it elsewhere.
     """
@@ -114,7 +141,8 @@ def _plain(value: bytes) -> bytes:
         kept.append(value[position : token.start()])
         if token[0] != b"(":
             position = token.end()
-            kept.append(_unquoted(token[0], is_before_sign=value[position : position + 1] == b"@"))
+            is_seen = overlooks_quotes and value[position : position + 1] == b"@"
+            kept.append(_unquoted(token[0], is_seen=is_seen))
             continue
         kept.append(b" ")
         position = _comment_end(value, token.end())
@@ -124,17 +152,17 @@ def _plain(value: bytes) -> bytes:
     return b"".join(kept) + value[position:]
 
 
-def _unquoted(token: bytes, *, is_before_sign: bool) -> bytes:
+def _unquoted(token: bytes, *, is_seen: bool) -> bytes:
     """Return what a quoted or escaped piece is read as: itself where it hides nothing, else what no address has.
 
-    Whoever overlooks the quotes of ``"a@b"@c`` reads an address of b.
+    ``is_seen``: what is in it is read all the same. Whoever overlooks the quotes of ``"a@b"@c`` reads an address of b.
     """
     if token[:1] == b"\\":
         return token[1:]
     text = token[1:-1]
     if _ATOM.match(text):
         return text
-    return _QUOTES.sub(b"", text) if is_before_sign and b"@" in text else b'"'
+    return _QUOTES.sub(b"", text) if is_seen and b"@" in text else b'"'
 
 
 def _comment_end(value: bytes, position: int) -> int:

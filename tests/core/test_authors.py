@@ -5,7 +5,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from milterguard.core.authors import address_count, addresses
+from milterguard.core.authors import address_count, addresses, author_domains, beside_domains
+from milterguard.core.message import Field
 from tests.core.linear import is_linear
 
 
@@ -106,7 +107,8 @@ def test_a_long_row_of_specials_takes_linear_time(unit: bytes) -> None:
         (b" a (c) @ x.example", ("a@x.example",)),
         (b' "a"@x."example"', ("a@x.example",)),
         (b' "a b"@x.example', ('"@x.example',)),
-        (b' "a@y.example"@x.example', ("a@y.example@x.example", "a@y.example")),
+        (b' "a@y.example"@x.example', ('"@x.example', "a@y.example@x.example", "a@y.example")),
+        (b' "b <a@y.example>"@x.example', ('"@x.example', "a@y.example")),
         (b" a\\@x.example\\, <b@y.example>", ("b@y.example", "a@x.example")),
         (b" a@x.example <>", ("a@x.example",)),
         (b" \xe9@x.example", ("\ufffd@x.example",)),
@@ -121,6 +123,41 @@ def test_the_authors_are_named(value: bytes, named: tuple[str, ...]) -> None:
     assert addresses(value) == named
 
 
+QUOTED = st.lists(
+    st.sampled_from([*"ab<>,;:@()[] .", '\\"', "\\\\", "a@y.example", "<a@y.example>"]), min_size=1, max_size=9
+)
+NAMES = st.sampled_from(["", "CEO ", '"CEO" ', '"ceo@y.example" ', "(a@y.example) ", "=?utf-8?q?CEO?= "])
+
+
+@given(local=QUOTED, name=NAMES, is_bracketed=st.booleans())
+def test_whose_domain_it_is_no_quoted_part_hides(local: list[str], name: str, *, is_bracketed: bool) -> None:
+    """Of an address as RFC 5322 allows it the domain is always among those that are read."""
+    address = f'"{"".join(local)}"@x.example'
+    value = f" {name}<{address}>" if is_bracketed else f" {address}"
+    assert "x.example" in author_domains([Field(b"From", value.encode())])
+
+
+@pytest.mark.parametrize(
+    ("value", "beside"),
+    [
+        (b" a@x.example <b@y.example>", {"x.example"}),
+        (b" <b@y.example> a@x.example", {"x.example"}),
+        (b" a@y.example <b@y.example>", {"y.example"}),
+        (b' "a@x.example <b@y.example>', {"x.example"}),
+        (b" a @ x.example <b@y.example>", {"x.example"}),
+        (b' "a@x.example" <b@y.example>', set()),
+        (b" (a@x.example) <b@y.example>", set()),
+        (b" Lunch @ noon <b@y.example>", set()),
+        (b" =?utf-8?q?a@x.example?= <b@y.example>", set()),
+        (b" b@y.example", set()),
+        (b" A <b@y.example>, C <d@x.example>", set()),
+    ],
+)
+def test_addresses_beside_the_author(value: bytes, beside: set[str]) -> None:
+    """Without quotes around them, and with a domain; those that are quoted are a name like any other."""
+    assert beside_domains([Field(b"From", value), Field(b"To", b" c@z.example <b@y.example>")]) == beside
+
+
 @given(st.binary(max_size=300))
 def test_any_octets_name_authors(value: bytes) -> None:
     """Never an exception, and nobody without a sign."""
@@ -131,3 +168,4 @@ def test_any_octets_name_authors(value: bytes) -> None:
 def test_naming_takes_linear_time(unit: bytes) -> None:
     """Whatever stands in a row."""
     assert is_linear(lambda size: (unit * size)[:size], addresses)
+    assert is_linear(lambda size: (unit * size)[:size], lambda value: beside_domains([Field(b"From", value)]))
