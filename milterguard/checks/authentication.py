@@ -45,14 +45,14 @@ class _Proofs:
 
     def passed(self) -> Passed:
         proven = self.spf
-        unsure = [each.signature.domain for each in self.signatures if each.result == "temperror" and each.signature]
-        if proven is not None and proven.result == "temperror":
-            unsure.append(ascii_domain(proven.domain) or "")
-        is_proven = proven is not None and proven.result == "pass"
+        domain = (ascii_domain(proven.domain) or "") if proven is not None else ""
+        by_spf = {proven.result: domain} if proven is not None else {}
+        signed = [(each, each.signature.domain) for each in self.signatures if each.signature]
         return Passed(
-            spf=(ascii_domain(proven.domain) or "") if proven is not None and is_proven else "",
-            dkim=tuple(each.signature.domain for each in self.signatures if each.proves and each.signature),
-            unsure=tuple(filter(None, unsure)),
+            spf=by_spf.get("pass", ""),
+            dkim=tuple(signer for each, signer in signed if each.proves),
+            unsure_spf=by_spf.get("temperror", ""),
+            unsure_dkim=tuple(signer for each, signer in signed if each.result == "temperror"),
         )
 
 

@@ -10,6 +10,7 @@ a domain, so it is never read as a result. Comments are not written, for readers
 import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from unicodedata import normalize
 
 from milterguard.core.finding import Finding
 from milterguard.core.message import Field
@@ -27,6 +28,8 @@ _IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*+)"|((?:[^\s;="\\]|\\.)++)|([;=])', re.DOTALL)
 _NO_TOKEN = re.compile(r'[\s;"()<>@,:\\/\[\]?=]')
 _JOINTS = re.compile(r'[\s"\\]')
+_HEADLESS = re.compile(r"\s*[A-Za-z0-9._/-]+\s*=")
+"""Results where the id should stand."""
 _ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 
 
@@ -80,7 +83,8 @@ def claims(field: Field, authserv_id: str) -> bool:
     joined = _plain_id(_JOINTS.sub("", plain.partition(";")[0]))
     is_joined = joined.startswith(ours) and not joined[len(ours) :].strip("0123456789.")
     claimed = _id_of(plain)
-    return is_joined or claimed is None or _plain_id(claimed) == ours
+    # Without an id it is nobody's, and may be taken for anybody's.
+    return is_joined or not claimed or _HEADLESS.match(plain) is not None or _plain_id(claimed) == ours
 
 
 def results_of(value: bytes) -> tuple[Result, ...]:
@@ -117,7 +121,8 @@ def _id_of(plain: str) -> str | None:
 
 
 def _plain_id(text: str) -> str:
-    """Return an id without what a reader may overlook: case, dots at the end, what cannot be seen."""
+    """Return an id without what a reader may overlook: case, width, dots at the end, what cannot be seen."""
+    text = normalize("NFKC", text.replace("\N{IDEOGRAPHIC FULL STOP}", "."))
     shown = "".join(character for character in text if character.isprintable() and not character.isspace())
     return shown.lower().rstrip(".")
 

@@ -13,6 +13,8 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
+from milterguard.errors import DnsError
+
 Ask = Callable[[str], Sequence[bytes]]
 """From a name to its TXT records; nothing where there are none. Raises DnsError."""
 _VERSION = re.compile(r"v[ \t]*=[ \t]*DMARC1[ \t]*(?:;|\Z)")
@@ -75,8 +77,13 @@ class Passed:
     """Of MAIL FROM, or of HELO for the null sender, if SPF passed."""
     dkim: tuple[str, ...] = ()
     """``d=`` of each signature that holds."""
-    unsure: tuple[str, ...] = ()
-    """Domains that may have been proven, had the DNS answered."""
+    unsure_spf: str = ""
+    unsure_dkim: tuple[str, ...] = ()
+    """These may have been proven as well, had the DNS answered."""
+
+    @property
+    def unsure(self) -> tuple[str, ...]:
+        return tuple(filter(None, (self.unsure_spf, *self.unsure_dkim)))
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,20 +109,19 @@ def judged(domain: str, passed: Passed, ask: Ask, exists: Callable[[str], bool])
     """Return what DMARC says of an author domain (A-labels, small letters). Raises DnsError.
 
     Nobody but the domain itself can make that a temporary error: of domains that have nothing to do with it
-    no name server is asked, and that theirs are silent does not count.
+    no name server is asked, and that theirs are silent does not count. Nor does it once the domain is proven.
     ``exists`` tells whether the DNS has a name at all.
     """
     walker = _Walker(ask)
-    found = walker.walk(domain)
-    applied = _applied(domain, found)
+    applied = walker.applied(domain)
     if applied is None:
         return Judgement("none", domain, by=walker.aligned(domain, passed, Record(Wish.NONE)))
     record = applied.record
-    published = _published(domain, applied, exists)
     by = walker.aligned(domain, passed, record)
     if by:
-        return Judgement("pass", domain, published, by=by, policy_domain=applied.domain)
-    if any(walker.is_relaxed(domain, each) for each in passed.unsure):
+        return Judgement("pass", domain, _shown(domain, applied, exists), by=by, policy_domain=applied.domain)
+    published = _published(domain, applied, exists)
+    if walker.aligned(domain, Passed(passed.unsure_spf, passed.unsure_dkim), record):
         return Judgement("temperror", domain, published, policy_domain=applied.domain)
     wish = published.milder if record.is_test else published
     return Judgement("fail", domain, published, wish, policy_domain=applied.domain)
@@ -154,6 +160,7 @@ class _Walker:
     def __init__(self, ask: Ask) -> None:
         self._ask = ask
         self._known: dict[str, tuple[Found, ...]] = {}
+        self._records: dict[str, Record | None] = {}
 
     def walk(self, domain: str) -> tuple[Found, ...]:
         """Return the records on the way up from a domain, its own first. At most eight questions."""
@@ -162,12 +169,32 @@ class _Walker:
             known = self._known[domain] = tuple(self._walk(domain))
         return known
 
+    def applied(self, domain: str) -> Found | None:
+        """Return the record that holds; above a domain that has its own nobody is asked."""
+        own = self._record(domain)
+        return Found(domain, own) if own is not None else _applied(domain, self.walk(domain))
+
     def aligned(self, domain: str, passed: Passed, record: Record) -> str:
-        """Return what proves the author domain: ``dkim``, ``spf`` or nothing."""
-        if any(self._is_aligned(domain, each, is_strict=record.is_dkim_strict) for each in dict.fromkeys(passed.dkim)):
+        """Return what proves the author domain: ``dkim``, ``spf`` or nothing. Raises DnsError if something might.
+
+        The same name needs no question, so it comes first.
+        """
+        if domain in passed.dkim:
             return "dkim"
-        is_by_spf = passed.spf and self._is_aligned(domain, passed.spf, is_strict=record.is_spf_strict)
-        return "spf" if is_by_spf else ""
+        if domain == passed.spf:
+            return "spf"
+        others = [] if record.is_dkim_strict else [("dkim", each) for each in dict.fromkeys(passed.dkim)]
+        others += [("spf", passed.spf)] if passed.spf and not record.is_spf_strict else []
+        trouble: DnsError | None = None
+        for proof, other in others:
+            try:
+                if self.is_relaxed(domain, other):
+                    return proof
+            except DnsError as error:
+                trouble = error
+        if trouble is not None:
+            raise trouble
+        return ""
 
     def is_relaxed(self, one: str, other: str) -> bool:
         """Whether the same organization is in charge of both; of ``one`` for sure, so it is asked first."""
@@ -178,12 +205,14 @@ class _Walker:
             return False
         return organizational_domain(other, self.walk(other)) == organization
 
-    def _is_aligned(self, domain: str, other: str, *, is_strict: bool) -> bool:
-        return domain == other or (not is_strict and self.is_relaxed(domain, other))
+    def _record(self, name: str) -> Record | None:
+        if name not in self._records:
+            self._records[name] = record_of(self._ask(f"_dmarc.{name}"))
+        return self._records[name]
 
     def _walk(self, domain: str) -> Iterator[Found]:
         for name in _names(domain):
-            record = record_of(self._ask(f"_dmarc.{name}"))
+            record = self._record(name)
             if record is None:
                 continue
             yield Found(name, record)
@@ -207,6 +236,14 @@ def _applied(domain: str, found: Sequence[Found]) -> Found | None:
     by_name = {each.domain: each for each in found}
     suffix = next((each for each in found if each.record.psd is Psd.YES), None)
     return by_name.get(domain) or by_name.get(organization) or suffix
+
+
+def _shown(domain: str, applied: Found, exists: Callable[[str], bool]) -> Wish:
+    """Return what a domain asks that is proven: nothing depends on it, so one that cannot be asked about exists."""
+    try:
+        return _published(domain, applied, exists)
+    except DnsError:
+        return _published(domain, applied, lambda _: True)
 
 
 def _published(domain: str, applied: Found, exists: Callable[[str], bool]) -> Wish:

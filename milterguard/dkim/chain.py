@@ -45,14 +45,17 @@ def has_chain(fields: Sequence[Field]) -> bool:
 
 def last_instance(fields: Sequence[Field]) -> int:
     """Return the highest instance that any ARC field has, 0 for none; what cannot be read is left out."""
-    found = [0]
-    for field in fields:
-        if (name := _NAMES.get(field.key)) is not None:
-            try:
-                found.append(_instance(field, name))
-            except Malformed:
-                continue
-    return max(found)
+    return max((_instance_or_zero(each, name) for each in fields if (name := _NAMES.get(each.key))), default=0)
+
+
+def has_ended(fields: Sequence[Field]) -> bool:
+    """Whether the last seal says that the chain has failed, be the rest of it whatever it may.
+
+    *Source:* RFC 8617 section 5.1: nobody seals it any further.
+    """
+    seals = [(_instance_or_zero(field, SEAL), field) for field in fields if field.is_named(SEAL)]
+    last = max((instance for instance, _ in seals), default=0)
+    return any(tags_of(seal).get(b"cv", b"").lower() == b"fail" for instance, seal in seals if instance == last > 0)
 
 
 def chain_of(fields: Sequence[Field], *, most: int = MAX_SETS) -> tuple[ArcSet, ...]:
@@ -110,6 +113,13 @@ def _set(instance: int, parts: Mapping[bytes, Field]) -> ArcSet:
         seal=seal_of(parts[SEAL]),
         cv=cv.decode("ascii"),
     )
+
+
+def _instance_or_zero(field: Field, name: bytes) -> int:
+    try:
+        return _instance(field, name)
+    except Malformed:
+        return 0
 
 
 def _instance(field: Field, name: bytes) -> int:

@@ -10,16 +10,16 @@ from base64 import b64encode
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
-from dkim.canonicalization import CanonicalizationPolicy
-
 import dkim
 from milterguard.core.message import Field
-from milterguard.dkim.canonical import BodyDigest, BodyKind, Canonical
+from milterguard.dkim.canonical import BodyDigest, BodyKind, Canonical, relaxed_field
 from milterguard.dkim.chain import MAX_SETS, MESSAGE_SIGNATURE, RESULTS, SEAL, ArcSet
 from milterguard.dkim.signature import Malformed
 
 _PLACEHOLDER = b"0" * 60
 """Makes dkimpy put b= on lines of its own, so that the value changes no fold before it."""
+_SIGNATURE = b"DKIM-Signature"
+_MOST_SIGNATURES = 20
 NEVER_SIGNED = frozenset(
     (b"received", b"return-path", b"bcc", b"resent-bcc", b"delivered-to", b"authentication-results", b"arc-seal")
 )
@@ -101,6 +101,9 @@ def arc_set(
     ways = f"{Canonical.RELAXED}/{Canonical.RELAXED}"
     common = [("a", key.algorithm), ("d", key.domain), ("s", key.selector), ("t", str(now))]
     names = tuple(name for name in signed_names(fields, manner) if not name.startswith(b"arc-"))
+    # RFC 8617 section 4.1.2: the signatures that are there are covered as well, those that stand lowest.
+    signatures = sum(1 for field in fields if field.is_named(_SIGNATURE)) - names.count(_SIGNATURE.lower())
+    names += (_SIGNATURE.lower(),) * min(signatures, _MOST_SIGNATURES)
     tags = _tags([("i", str(instance)), ("c", ways), *common], names, body)
     signature = _composed(_named(MESSAGE_SIGNATURE), tags, fields, names, key=key, sign=sign, ways=ways)
     sealed = [part for each in chain for part in (each.results, each.message_signature.field, each.seal.field)]
@@ -141,10 +144,22 @@ def _composed(
     # By this name dkimpy hands the digest to whatever object it is given as a key.
     composer.signature_algorithm = b"ed25519-sha256"
     pairs = [(tag.encode("ascii"), value.encode("ascii") or _PLACEHOLDER) for tag, value in tags]
-    policy = CanonicalizationPolicy.from_c_value(ways.encode("ascii"))
     hand = _Hand(key, sign)
-    value = composer.gen_header(pairs, tuple(names), policy, name.encode("ascii"), hand)
+    value = composer.gen_header(pairs, tuple(names), _Written(Canonical(ways.partition("/")[0])), name.encode(), hand)
     return value.decode("ascii").replace("\r\n", "\n").rstrip("\n ")
+
+
+class _Written:
+    """What dkimpy takes for a way to write fields: its own strips more than RFC 6376 section 3.4.2 says."""
+
+    def __init__(self, way: Canonical) -> None:
+        self._way = way
+
+    def canonicalize_headers(self, headers: Iterable[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+        if self._way is Canonical.SIMPLE:
+            return list(headers)
+        parted = (relaxed_field(Field(name, value)).partition(b":") for name, value in headers)
+        return [(name, value) for name, _, value in parted]
 
 
 class _Hand:

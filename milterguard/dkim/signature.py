@@ -83,9 +83,8 @@ def signature_of(field: Field) -> Signature:
     if tags.get(b"v") != b"1":
         raise Malformed("v= is not 1")
     signature = _signature(field, tags, default=Canonical.SIMPLE)
-    identity = tags.get(b"i", b"")
-    if identity:
-        domain = ascii_domain(_text(identity, "i=").rpartition("@")[2]) or ""
+    if b"i" in tags:
+        domain = ascii_domain(domain_of(_text(tags[b"i"], "i="))) or ""
         if domain != signature.domain and not domain.endswith(f".{signature.domain}"):
             raise Malformed("i= is not of d=")
     if b"q" in tags and b"dns/txt" not in _list(tags[b"q"]):
@@ -138,8 +137,8 @@ def _signature(field: Field, tags: Tags, *, default: Canonical, is_dkim: bool = 
     if is_dkim and b"from" not in names:
         raise Malformed("h= does not name From")
     signed_at, expires_at = _time(tags, b"t"), _time(tags, b"x")
-    if signed_at is not None and expires_at is not None and expires_at < signed_at:
-        raise Malformed("x= is before t=")
+    if signed_at is not None and expires_at is not None and expires_at <= signed_at:
+        raise Malformed("x= is not after t=")
     return Signature(
         field,
         domain=domain,
@@ -160,8 +159,8 @@ def _signer(tags: Tags) -> tuple[str, str, str]:
     algorithm = _needed(tags, b"a").lower()
     if algorithm not in ALGORITHMS:
         raise Malformed("a= is not accepted" if algorithm == b"rsa-sha1" else "a= is unknown")
-    domain = ascii_domain(_text(_needed(tags, b"d"), "d="))
-    selector = ascii_domain(_text(_needed(tags, b"s"), "s="))
+    domain = ascii_domain(_decoded(_needed(tags, b"d"), "d="))
+    selector = ascii_domain(_decoded(_needed(tags, b"s"), "s="))
     if domain is None or "." not in domain:
         raise Malformed("d= is no domain")
     if selector is None:
@@ -215,8 +214,13 @@ def _length(value: bytes | None) -> int | None:
 
 
 def _text(value: bytes, what: str) -> str:
+    """Return a value that may be folded anywhere as text."""
+    return _decoded(_BLANK.sub(b"", value), what)
+
+
+def _decoded(value: bytes, what: str) -> str:
     """Return a value as text; domains of international mail become A-labels where they are looked up."""
     try:
-        return _BLANK.sub(b"", value).decode("utf-8")
+        return value.decode("utf-8")
     except UnicodeDecodeError:
         raise Malformed(f"{what} is not text") from None

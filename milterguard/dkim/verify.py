@@ -81,7 +81,8 @@ def signed_digest(signature: Signature, fields: Sequence[Field]) -> bytes:
     *Source:* RFC 6376 section 3.7.
     """
     digest = hashlib.sha256()
-    for field in selected(fields, signature.names):
+    # Whoever names the field of the signature itself means others of that name (RFC 6376 section 3.5).
+    for field in selected([each for each in fields if each is not signature.field], signature.names):
         digest.update(canonical_field(field, signature.header_way))
     own = canonical_field(without_value(signature.field), signature.header_way)
     digest.update(own.removesuffix(b"\r\n"))

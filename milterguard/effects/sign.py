@@ -23,7 +23,7 @@ from milterguard.core.policy import Sign
 from milterguard.core.verdict import InsertField, Outcome
 from milterguard.dkim.body import body_digests
 from milterguard.dkim.canonical import BodyDigest, BodyKind, Canonical
-from milterguard.dkim.chain import ArcSet, chain_of, has_chain, last_instance
+from milterguard.dkim.chain import chain_of, has_chain, has_ended, last_instance
 from milterguard.dkim.compose import Manner, SigningKey, arc_set, dkim_signature
 from milterguard.dkim.signature import Malformed
 from milterguard.errors import ContentError, SignError
@@ -123,9 +123,8 @@ class Signer:
         if found not in ("none", "pass", "fail"):
             return []
         try:
-            chain = _chain(mine)
-            if chain and chain[-1].cv == "fail":
-                return []  # RFC 8617 section 5.1: the chain has ended
+            if has_ended(mine):
+                return []
             added = arc_set(
                 fields,
                 body,
@@ -133,7 +132,7 @@ class Signer:
                 self._keys.sign,
                 manner=self._manner,
                 results=given.results,
-                chain=chain if found == "pass" else (),
+                chain=chain_of(mine) if found == "pass" else (),
                 instance=last_instance(mine) + 1,
                 cv=found,
                 now=int(time.time()),
@@ -147,14 +146,6 @@ def _leave_time(given: Given) -> None:
     """Raise SignError when nothing can be signed any more without being late."""
     if time.monotonic() > given.deadline - _LAST_SECONDS:
         raise SignError("no time left")
-
-
-def _chain(fields: Sequence[Field]) -> tuple[ArcSet, ...]:
-    """Return the sets of a message; nothing where they are no chain."""
-    try:
-        return chain_of(fields)
-    except Malformed:
-        return ()
 
 
 def _domains(fields: Sequence[Field], sender: str) -> Sequence[str]:

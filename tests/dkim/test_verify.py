@@ -40,6 +40,23 @@ def test_what_we_sign_holds(key: PrivateKey, header: Canonical, body: Canonical)
     assert dkim.DKIM(octets).verify(dnsfunc=lambda name, timeout=5: records(key)[name.decode().rstrip(".")]) is True
 
 
+@pytest.mark.parametrize("edge", ["\r", "\x0b", "\x0c", " \x0b "])
+@pytest.mark.parametrize("header", Canonical)
+def test_what_we_sign_holds_with_controls_at_the_ends_of_a_field(edge: str, header: Canonical) -> None:
+    """Blanks are space and tab, and nothing else (RFC 6376 section 3.4.2)."""
+    for subject in (f"{edge}hello", f"hello{edge}"):
+        octets = signed(f"From: a@example.com\r\nSubject: {subject}\r\n\r\nHello.\r\n".encode(), ways=(header, header))
+        assert outcome(octets) == HOLDS
+
+
+def test_a_signature_is_not_among_the_fields_that_it_signs() -> None:
+    """Whoever names its field means others of that name (RFC 6376 section 3.5)."""
+    own = signed(LETTER, oversigned=(b"dkim-signature",))
+    assert b"dkim-signature" in own
+    assert outcome(own) == HOLDS
+    assert [each.result for each in checked(signed(own), records(), now=NOW)] == ["pass", "fail"]
+
+
 @pytest.mark.parametrize(
     ("old", "new", "header", "reason"),
     [
@@ -112,13 +129,18 @@ def test_time() -> None:
         ("d=example.com", "d=", "no d="),
         ("d=example.com", "d=com", "d= is no domain"),
         ("d=example.com", "d=exa mple..com", "d= is no domain"),
+        ("d=example.com", "d=exam ple.com", "d= is no domain"),
         ("s=test", "s=..", "s= is no selector"),
+        ("s=test", "s=te st", "s= is no selector"),
         ("t=1700000000", "t=soon", "t= is no number"),
-        ("t=1700000000", "t=1700000000; x=1", "x= is before t="),
+        ("t=1700000000", "t=1700000000; x=1", "x= is not after t="),
+        ("t=1700000000", "t=1700000000; x=1700000000", "x= is not after t="),
         ("t=1700000000", "t=1700000000; l=-1", "l= is no number"),
         ("t=1700000000", "t=1700000000; q=http", "q= is unknown"),
         ("t=1700000000", "t=1700000000; i=a@example.org", "i= is not of d="),
         ("t=1700000000", "t=1700000000; i=a@badexample.com", "i= is not of d="),
+        ("t=1700000000", "t=1700000000; i=sub.example.com", "i= is not of d="),
+        ("t=1700000000", "t=1700000000; i=", "i= is not of d="),
         ("t=1700000000", "t=1700000000; d=other.com", "not a list of tags"),
         ("h=from", "h=", "h= does not name From"),
         ("bh=", "bh=!", "bh= is not base64"),

@@ -225,6 +225,22 @@ def test_a_chain_is_begun_and_goes_on() -> None:
         about = with_edits(about, added)
 
 
+def test_signatures_are_sealed_as_well() -> None:
+    """RFC 8617 section 4.1.2: those of others and our own; of very many the lowest."""
+    keys = ring()
+    theirs = ["DKIM-Signature: v=1; d=x.example"] * 2
+    lines = (*theirs, "From: a@ours.example")
+    policy = Policy(arc_seal=True, dkim_sign=Sign.ALWAYS)
+    added = signed(keys, given(mail(*lines), policy=policy), arc_domain="ours.example")
+    assert [edit.name for edit in added][:2] == ["DKIM-Signature", "ARC-Authentication-Results"]
+    assert added[2].value.count("dkim-signature") == 3
+    assert arc_state(sent(mail(*lines), added), keys) == b"pass"
+    many = mail(*theirs * 100, "From: a@ours.example", traffic=Traffic.INBOUND)
+    added = sealed(keys, many)
+    assert added[1].value.count("dkim-signature") == 20
+    assert arc_state(sent(many, added), keys) == b"pass"
+
+
 def test_a_broken_chain_is_sealed_as_broken_once() -> None:
     """RFC 8617 section 5.1: cv=fail, over its own set; then nobody adds one."""
     keys = ring()
@@ -250,7 +266,13 @@ def test_a_chain_that_is_none_is_broken() -> None:
     """Sets that lack fields, numbers twice; a chain of fifty sets has no room for one more."""
     keys = ring()
     odd = mail("ARC-Seal: i=1; cv=none", "ARC-Seal: i=1; cv=none", "From: a@ours.example")
-    assert "cv=fail" in sealed(keys, odd, found="fail")[-1].value
+    added = sealed(keys, odd, found="fail")
+    assert "cv=fail" in added[-1].value
+    assert sealed(keys, with_edits(odd, added), found="fail") == ()
+    ended = mail("ARC-Seal: i=2; cv=fail", "ARC-Seal: i=1; cv=none", "From: a@ours.example")
+    assert sealed(keys, ended, found="fail") == ()
+    split = mail("ARC-Seal: i=2; cv=fail", "ARC-Seal: i=2; cv=pass", "ARC-Seal: odd", "From: a@ours.example")
+    assert sealed(keys, split, found="fail") == ()
     full = mail("ARC-Seal: i=50; cv=pass", "From: a@ours.example")
     assert sealed(keys, full, found="fail") == ()
 
