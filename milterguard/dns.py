@@ -11,12 +11,10 @@ name once and has one budget of time over all checks. Names are absolute: no sea
 *Source:* RFC 1034, RFC 2308 (negative answers), RFC 5891 (IDNA), RFC 6891 (EDNS). *Errors:* DnsError; ConfigError.
 """
 
-import threading
 import time
-from collections import Counter, OrderedDict
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 
 import dns.exception
 import dns.flags
@@ -28,6 +26,7 @@ import idna
 from dns.rdatatype import RdataType
 
 from milterguard.config.dns import Dns, server_of
+from milterguard.dns_cache import Answer, Cache, Question
 from milterguard.errors import ConfigError, DnsError
 
 _MAX_ALIASES = 8
@@ -36,51 +35,10 @@ _UDP_OCTETS = 1232
 """What fits through without fragments; longer answers come over TCP."""
 _MAX_RECORDS = 200
 """More records of one name are left alone: nothing that mail asks about has as many."""
-_MAX_TTL_SECONDS = 86400.0
 _NEGATIVE_SECONDS = 60.0
 """Where a server does not say for how long there is nothing."""
 OUTCOMES = ("answer", "nothing", "temporary")
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What a name has of one type."""
-
-    records: tuple[object, ...] = ()
-    """``bytes`` of TXT, joined; ``str`` of A, AAAA and PTR; (preference, name) of MX."""
-    is_missing: bool = False
-    """The name itself does not exist (NXDOMAIN)."""
-
-
 _MISSING = Answer(is_missing=True)
-_Question = tuple[dns.name.Name, RdataType]
-
-
-class _Cache:
-    """Answers for as long as each may be kept, the last asked about staying longest. For several threads.
-
-    dnspython's own keeps whole packets, at 5 KB each.
-    """
-
-    def __init__(self, entries: int) -> None:
-        self._entries = entries
-        self._lock = threading.Lock()
-        self._known: OrderedDict[_Question, tuple[Answer, float]] = OrderedDict()
-
-    def find(self, question: _Question) -> Answer | None:
-        with self._lock:
-            found = self._known.get(question)
-            if found is None or found[1] <= time.monotonic():
-                return None
-            self._known.move_to_end(question)
-            return found[0]
-
-    def keep(self, question: _Question, answer: Answer, seconds: float) -> None:
-        with self._lock:
-            self._known[question] = answer, time.monotonic() + min(seconds, _MAX_TTL_SECONDS)
-            self._known.move_to_end(question)
-            while len(self._known) > self._entries:
-                self._known.popitem(last=False)
 
 
 class Resolver:
@@ -93,7 +51,7 @@ class Resolver:
         self._resolver.nameservers = list(_servers(settings.servers))
         self._resolver.timeout = settings.timeout_seconds
         self._resolver.use_edns(0, 0, _UDP_OCTETS)
-        self._cache = _Cache(settings.cache_entries)
+        self._cache = Cache(settings.cache_entries)
 
     def lookup(self, remaining: Callable[[], float] = lambda: float("inf")) -> "Lookup":
         """Return what one message asks with; ``remaining`` tells how many seconds it may still take at all."""
@@ -173,7 +131,7 @@ class Lookup:
         self._remaining = remaining
         self._left = seconds
         self._reserved = 0.0
-        self._known: dict[_Question, Answer | DnsError] = {}
+        self._known: dict[Question, Answer | DnsError] = {}
         self.outcomes: Counter[str] = Counter()
         """How many questions had which outcome."""
         self.seconds = 0.0

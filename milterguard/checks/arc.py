@@ -49,7 +49,8 @@ def read_chain(fields: Sequence[Field]) -> Arc:
         chain = chain_of(fields)
     except Malformed as error:
         return Arc("fail", str(error))
-    return Arc("", chain=chain)
+    trouble = contradiction(chain)
+    return Arc("fail" if trouble else "", trouble, chain)
 
 
 def signatures_of(arc: Arc) -> tuple[Signature, ...]:
@@ -66,17 +67,14 @@ def check_chain(arc: Arc, fields: Sequence[Field], bodies: Mapping[BodyKind, Bod
     """Return the chain with its result. Never raises."""
     if arc.result:
         return arc
-    trouble = contradiction(arc.chain)
-    if trouble:
-        return Arc("fail", trouble, arc.chain)
+    is_whole = _is_whole(arc.chain[-1].message_signature, fields, bodies)
     try:
         trouble = _broken(arc.chain, fields, bodies, keys)
     except DnsError as error:
-        return Arc("temperror", f"key: {error}", arc.chain)
+        return Arc("temperror", f"key: {error}", arc.chain, is_whole)
     except Malformed as error:
         return Arc("fail", str(error), arc.chain)
-    last = arc.chain[-1].message_signature
-    return Arc("fail" if trouble else "pass", trouble, arc.chain, _is_whole(last, fields, bodies))
+    return Arc("fail" if trouble else "pass", trouble, arc.chain, is_whole)
 
 
 def _is_whole(last: Signature, fields: Sequence[Field], bodies: Mapping[BodyKind, BodyDigest]) -> bool:
@@ -92,9 +90,10 @@ def finding_of(arc: Arc) -> Finding:
 def vouched(arc: Arc, is_trusted: Callable[[str], bool], is_aligned: Callable[[str], bool]) -> str:
     """Return the trusted sealer who found the author's domain proven; empty when nobody did.
 
-    Every sealer since then has to be trusted as well: whoever comes later could have changed anything.
+    Of a chain with a temporary error, who would be it if the chain holds. Every sealer since then has to be trusted
+    as well: whoever comes later could have changed anything.
     """
-    if arc.result != "pass" or not arc.is_whole:
+    if arc.result not in ("pass", "temperror") or not arc.is_whole:
         return ""
     for each in reversed(arc.chain):
         if not is_trusted(each.seal.domain):
@@ -118,13 +117,23 @@ def _proves(result: Result, is_aligned: Callable[[str], bool]) -> bool:
 
 
 def _broken(chain: Sequence[ArcSet], fields: Sequence[Field], bodies: Mapping[BodyKind, BodyDigest], keys: Keys) -> str:
-    """Return what does not hold; empty when all does. Raises Malformed, DnsError."""
+    """Return what does not hold; empty when all does. Raises Malformed, DnsError.
+
+    What is wrong for sure outdoes the key that nobody could be asked for.
+    """
     last = chain[-1].message_signature
     if not body_digest_matches(last, bodies):
         return "body has changed"
-    if not keys.of(last).verifies(last.octets, signed_digest(last, fields)):
-        return f"signature of set {len(chain)} does not match"
+    signed = [(f"signature of set {len(chain)}", last, signed_digest(last, fields))]
     for each, digest in zip(reversed(chain), reversed(seal_digests(chain)), strict=True):
-        if not keys.of(each.seal).verifies(each.seal.octets, digest):
-            return f"seal of set {each.instance} does not match"
+        signed.append((f"seal of set {each.instance}", each.seal, digest))
+    unasked: DnsError | None = None
+    for name, signature, digest in signed:
+        try:
+            if not keys.of(signature).verifies(signature.octets, digest):
+                return f"{name} does not match"
+        except DnsError as error:
+            unasked = unasked or error
+    if unasked is not None:
+        raise unasked
     return ""

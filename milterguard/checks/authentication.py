@@ -85,8 +85,7 @@ class AuthenticationCheck:
         if wants_dmarc:
             keys.look_ahead(signatures, dmarc.look_ahead(fields, lookup))
         keys.look_ahead(signatures, self._trusted_lists)
-        if chain.sealer in self._trusted_sealers:
-            keys.look_ahead(arc.signatures_of(chain), ("",))
+        keys.look_ahead(arc.signatures_of(chain), tuple(self._trusted_sealers))
         helo, sender = self._spf(lookup, envelope) if is_inbound else (None, None)
         keys.look_ahead((*signatures, *arc.signatures_of(chain)), ("",))
         found: list[Finding] = list(_session(envelope.client))
@@ -129,13 +128,14 @@ class AuthenticationCheck:
                 lambda domain: domain in self._trusted_sealers,
                 lambda domain: is_aligned(author, domain, lookup.txt),
             )
+            if sealer and proofs.chain.result == "temperror":
+                raise DnsError("who vouches for it could not be asked about")
             if sealer:
                 return f"trusted ARC chain of {sealer}"
             names = self._list_above((passed.spf, *passed.dkim))
             if names:
                 return f"trusted mailing list of {names}"
-            might = proofs.chain.result == "temperror" and proofs.chain.sealer in self._trusted_sealers
-            if might or self._list_above(passed.unsure):
+            if self._list_above(passed.unsure):
                 raise DnsError("who vouches for it could not be asked about")
             return ""
 

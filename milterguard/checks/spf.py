@@ -26,6 +26,10 @@ _RESULTS = frozenset(("pass", "fail", "softfail", "neutral", "none", "temperror"
 _DETAIL_LIMIT = 120
 _MOST_NAMES = 10
 """Of a client, for ``ptr``. *Source:* RFC 7208 section 4.6.4."""
+_SHARE_OF_NAMES = 0.25
+"""Of the time that is left, for the names of a client."""
+_MAX_EXPANDED = 200_000
+"""Letters looked at for the macros of one identity's records; a thousand are many."""
 _MAX_RECORD_OCTETS = 4096
 """The longest that anybody has is some 2,000; RFC 7208 section 3.4 wants less than 512."""
 _QUOTED = re.compile(r'"((?:[^"\\]|\\.)*+)"\Z', re.DOTALL)
@@ -89,6 +93,7 @@ class _Query(spf.query):
 
     def __init__(self, lookup: Lookup, *, address: str, sender: str, helo: str) -> None:
         self._lookup = lookup
+        self._expanded = 0
         super().__init__(address, _unquoted(sender), helo, strict=True)
         if sender:
             # pyspf takes the first @, which may stand in quotes.
@@ -100,17 +105,30 @@ class _Query(spf.query):
 
         *Source:* RFC 7208 section 5.5.
         """
-        try:
-            names = self.dns_ptr(self.i)
-        except spf.TempError:
-            return []
-        return [name for name in names[:_MOST_NAMES] if self._has_this_address(name)]
+        # The client's own name servers must not use up the time of the domain whose record it is.
+        with self._lookup.limited(_SHARE_OF_NAMES):
+            try:
+                names = self.dns_ptr(self.i)
+            except spf.TempError:
+                return []
+            return [name for name in names[:_MOST_NAMES] if self._has_this_address(name)]
 
     def _has_this_address(self, name: str) -> bool:
         try:
             return bool(self.cidrmatch(self.dns_a(name, self.A), self.cidrmax))
         except spf.TempError:
             return False
+
+    def expand(self, s: str, stripdot: bool = True) -> str:
+        """Return a text with its macros expanded, or raise PermError where a record wants too much of that.
+
+        pyspf searches the whole text once for each label, and copies what a macro stands for letter by letter.
+        """
+        longest = max(len(getattr(self, letter)) for letter in "lodhi")
+        self._expanded += (s.count(".") + 1) * len(s) + s.count("%") * longest
+        if self._expanded > _MAX_EXPANDED:
+            raise spf.PermError("too many macros")
+        return str(spf.query.expand(self, s, stripdot))  # type: ignore[attr-defined]
 
     def get_explanation(self, spec: str) -> None:
         """Return no explanation: nobody would be told it."""

@@ -8,8 +8,10 @@ Linear in the octets, whatever they are. Never raises.
 """
 
 import re
-from collections.abc import Iterable, Iterator, Sequence
-from itertools import chain, islice
+from binascii import Error as Base64Error
+from binascii import a2b_base64, a2b_qp
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from itertools import chain, islice, pairwise
 
 from milterguard.core.domain import ascii_domain, domain_of
 from milterguard.core.message import Field
@@ -25,8 +27,12 @@ _BREAK = re.compile(rb"[\s,<>:;]+")
 _MOST_ADDRESSES = 10
 _MORE = "\N{HORIZONTAL ELLIPSIS}@"
 """Stands for those beyond the limit: an address of no domain."""
+_ENCODED = re.compile(rb"=\?[^?\s]{1,60}\?([bBqQ])\?([^?\s]*)\?=")
+_AS_BLANKS = bytes.maketrans(b'<>,;:()"\\\0', b" " * 10)
+"""What parts addresses from each other, or hides them."""
 _JOINTS = ((b" @", b"@"), (b"@ ", b"@"), (b" .", b"."), (b". ", b"."))
-_MARKS = "'`\"()[]{}\N{NO-BREAK SPACE}\\!?"
+_MOST_CHARACTERS = 1000
+_MARKS = ".'`\"()[]{}\N{NO-BREAK SPACE}\\!?"
 """What programs put around addresses by mistake; no reader takes it for a part of the domain."""
 _AT = re.compile(rb"[^\s,@]\s*+@")
 """An address: something before the sign. In a route (``<@a,@b:user@c>``) there is nothing before the first ones."""
@@ -48,7 +54,7 @@ def addresses(value: bytes) -> tuple[str, ...]:
     beside ``@`` and dots are read both ways: some readers join what stands around them.
     """
     found: dict[bytes, None] = {}
-    for place in chain.from_iterable(_places(plain) for plain in _readings_of(value)):
+    for place in _read_places(value):
         for word in _words(place):
             found.update(dict.fromkeys(_parts_of(word)))
         if len(found) > _MOST_ADDRESSES:
@@ -65,13 +71,37 @@ def beside_domains(fields: Iterable[Field]) -> frozenset[str]:
     values = [field.value for field in fields if field.is_named(b"From")]
     items = (item for value in values for plain in _readings_of(value) for item in _items(plain) if not _may_name(item))
     words = (word for item in items for word in _words(item))
-    domains = (ascii_domain(domain_of(word.decode("utf-8", "replace")).strip(_MARKS)) for word in words)
+    domains = (_domain_of(word.decode("utf-8", "replace")) for word in words)
     return frozenset(domain for domain in domains if domain is not None and "." in domain)
+
+
+def _read_places(value: bytes) -> Iterator[bytes]:
+    """Yield where addresses may stand; and where there is none, what quotes, comments and encoded words hide there."""
+    normal, overlooked = _plain(value), _plain(value, shows=_before_sign)
+    everything = _plain(value, shows=_always)
+    places = zip(_ANGLE.findall(normal), _ANGLE.findall(everything), strict=False)
+    items = zip(_items(normal), _items(everything), strict=False)
+    bare = ((item.replace(b"<>", b" "), all_of_it.translate(_AS_BLANKS)) for item, all_of_it in items if _is_bare(item))
+    for place, all_of_it in chain(places, bare):
+        decoded = _ENCODED.sub(_decoded, place)
+        yield decoded if any(_words(decoded)) else _ENCODED.sub(_decoded, all_of_it)
+    if overlooked != normal:
+        yield from _places(overlooked)
+
+
+def _decoded(word: re.Match[bytes]) -> bytes:
+    """Return what an encoded word says, without what would part addresses (RFC 2047); itself where it says nothing."""
+    is_base64 = word[1] in b"bB"
+    try:
+        text = a2b_base64(word[2] + b"==") if is_base64 else a2b_qp(word[2], header=True)
+    except Base64Error:
+        return word[0]
+    return text.translate(_AS_BLANKS)
 
 
 def _readings_of(value: bytes) -> tuple[bytes, ...]:
     """Return a value without comments as those read it who know what quotes are, and as those who do not."""
-    return tuple(dict.fromkeys((_plain(value), _plain(value, overlooks_quotes=True))))
+    return tuple(dict.fromkeys((_plain(value), _plain(value, shows=_before_sign))))
 
 
 def _count(plain: bytes) -> int:
@@ -96,8 +126,13 @@ def _words(text: bytes) -> Iterator[bytes]:
 
 
 def _may_name(item: bytes) -> bool:
-    """Whether what stands outside of angle brackets may be an address: there are none, or they are empty."""
-    return b"<" not in item or (b"@" in item and b"<" not in item.replace(b"<>", b""))
+    """Whether what stands outside of angle brackets may be an address."""
+    return b"<" not in item or (b"@" in item and _is_bare(item))
+
+
+def _is_bare(item: bytes) -> bool:
+    """Whether there are no angle brackets, or empty ones only."""
+    return b"<" not in item.replace(b"<>", b"")
 
 
 def _joined(text: bytes) -> bytes:
@@ -109,9 +144,9 @@ def _joined(text: bytes) -> bytes:
 
 
 def _parts_of(word: bytes) -> tuple[bytes, ...]:
-    """Return what a word with a sign may be taken for: with several signs, ``a@b@c``, ``a@b`` as well."""
-    parts = word.split(b"@", 2)
-    return (word,) if len(parts) == 2 else (word, parts[0] + b"@" + parts[1])
+    """Return what a word with a sign may be taken for: with several signs, as in ``a@b@c``, ``a@b`` as well."""
+    parts = word.split(b"@", _MOST_ADDRESSES)[:-1]
+    return (word, *(one + b"@" + other for one, other in pairwise(parts) if one))
 
 
 def authors_of(fields: Iterable[Field]) -> tuple[str, ...]:
@@ -121,8 +156,13 @@ def authors_of(fields: Iterable[Field]) -> tuple[str, ...]:
 
 def author_domains(fields: Sequence[Field]) -> tuple[str | None, ...]:
     """Return the domains of all that From may be read to name, each once; None for what is no domain."""
-    domains = (ascii_domain(domain_of(author).strip(_MARKS)) for author in authors_of(fields))
-    return tuple(dict.fromkeys(domains))
+    return tuple(dict.fromkeys(_domain_of(author) for author in authors_of(fields)))
+
+
+def _domain_of(author: str) -> str | None:
+    """Return the domain of an address as it is shown: without what cannot be seen at its ends."""
+    domain = domain_of(author)[:_MOST_CHARACTERS]
+    return ascii_domain(domain.strip(_MARKS + "".join(each for each in set(domain) if not each.isprintable())))
 
 
 def _names_somebody(place: bytes) -> bool:
@@ -130,8 +170,23 @@ def _names_somebody(place: bytes) -> bool:
     return bool(place.rpartition(b":")[2].strip(b" \t\r\n>"))
 
 
-def _plain(value: bytes, *, overlooks_quotes: bool = False) -> bytes:
-    """Return the value without comments and without what is quoted, but for those who overlook quotes before ``@``.
+def _nothing(_text: bytes, *, is_before_sign: bool) -> bytes | None:  # noqa: ARG001
+    """Return nothing: quotes and comments hide what is in them."""
+    return None
+
+
+def _before_sign(text: bytes, *, is_before_sign: bool) -> bytes | None:
+    """Return what those read who overlook the quotes of ``"a@b"@c``: an address of b."""
+    return _QUOTES.sub(b"", text) if is_before_sign and b"@" in text else None
+
+
+def _always(text: bytes, *, is_before_sign: bool) -> bytes | None:  # noqa: ARG001
+    """Return what is hidden, without what would part addresses."""
+    return text.translate(_AS_BLANKS)
+
+
+def _plain(value: bytes, *, shows: Callable[..., bytes | None] = _nothing) -> bytes:
+    """Return the value without comments and without what is quoted, but for what ``shows`` says of them.
 
     A comment that is not closed hides nothing: some readers would end it elsewhere.
     """
@@ -141,28 +196,27 @@ def _plain(value: bytes, *, overlooks_quotes: bool = False) -> bytes:
         kept.append(value[position : token.start()])
         if token[0] != b"(":
             position = token.end()
-            is_seen = overlooks_quotes and value[position : position + 1] == b"@"
-            kept.append(_unquoted(token[0], is_seen=is_seen))
+            kept.append(_unquoted(token[0], shows, is_before_sign=value[position : position + 1] == b"@"))
             continue
         kept.append(b" ")
         position = _comment_end(value, token.end())
         if position < 0:
             kept.append(value[token.end() :].replace(b"(", b" "))
             return b"".join(kept)
+        shown = shows(value[token.end() : position - 1], is_before_sign=False)
+        kept.append(shown + b" " if shown else b"")
     return b"".join(kept) + value[position:]
 
 
-def _unquoted(token: bytes, *, is_seen: bool) -> bytes:
-    """Return what a quoted or escaped piece is read as: itself where it hides nothing, else what no address has.
-
-    ``is_seen``: what is in it is read all the same. Whoever overlooks the quotes of ``"a@b"@c`` reads an address of b.
-    """
+def _unquoted(token: bytes, shows: Callable[..., bytes | None], *, is_before_sign: bool) -> bytes:
+    """Return what a quoted or escaped piece is read as: itself where it hides nothing, else what no address has."""
     if token[:1] == b"\\":
         return token[1:]
     text = token[1:-1]
     if _ATOM.match(text):
         return text
-    return _QUOTES.sub(b"", text) if is_seen and b"@" in text else b'"'
+    shown = shows(text, is_before_sign=is_before_sign)
+    return b'"' if shown is None else shown
 
 
 def _comment_end(value: bytes, position: int) -> int:

@@ -23,6 +23,8 @@ _PLAIN = re.compile(r"[A-Za-z0-9._+-]*@?[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9
 _TOKEN = re.compile(r"[A-Za-z0-9._-]+\Z")
 _VALUE_LIMIT = 250
 _MOST_RESULTS = 50
+_ID_LIMIT = 300
+"""No id is as long, and to normalize much text takes quadratic time."""
 _PIECE = re.compile(r'"(?:[^"\\]|\\.)*+"|\\.|[()"]|[^\\()"]++', re.DOTALL)
 _IN_COMMENT = re.compile(r"\\.|[()]", re.DOTALL)
 _WORD = re.compile(r'"((?:[^"\\]|\\.)*+)"|((?:[^\s;="\\]|\\.)++)|([;=])', re.DOTALL)
@@ -79,12 +81,15 @@ def claims(field: Field, authserv_id: str) -> bool:
     if plain is None:
         return True
     ours = _plain_id(authserv_id)
-    # Some readers put together what stands before the results, a version behind the id included.
-    joined = _plain_id(_JOINTS.sub("", plain.partition(";")[0]))
-    is_joined = joined.startswith(ours) and not joined[len(ours) :].strip("0123456789.")
+    head = plain.partition(";")[0]
     claimed = _id_of(plain)
-    # Without an id it is nobody's, and may be taken for anybody's.
-    return is_joined or not claimed or _HEADLESS.match(plain) is not None or _plain_id(claimed) == ours
+    # Without an id it is nobody's, and may be taken for anybody's; some readers decode encoded words even there.
+    if not claimed or _HEADLESS.match(plain) or "=?" in head or max(len(head), len(claimed)) > _ID_LIMIT:
+        return True
+    # Some readers put together what stands before the results, a version behind the id included.
+    joined = _plain_id(_JOINTS.sub("", head))
+    is_joined = joined.startswith(ours) and not joined[len(ours) :].strip("0123456789.")
+    return is_joined or _plain_id(claimed) == ours
 
 
 def results_of(value: bytes) -> tuple[Result, ...]:

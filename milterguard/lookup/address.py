@@ -12,6 +12,7 @@ import re
 import unicodedata
 from dataclasses import dataclass
 
+from milterguard.core.domain import ascii_domain
 from milterguard.core.mailbox import split_extension
 
 MAX_SUFFIXES = 20
@@ -158,6 +159,9 @@ def _label(label: str) -> str:
         return label.lower()
     if len(label) > _LONGEST_LABEL:
         return label.casefold()
+    known = ascii_domain(label)
+    if known is not None:
+        return known  # the very name that SPF, DKIM and DMARC ask about
     mapped = unicodedata.normalize("NFKC", label.lower()).lower()
     if len(mapped) > _LONGEST_LABEL or not _WORD.match(mapped):
         return label.casefold()

@@ -101,7 +101,25 @@ def test_a_long_row_of_specials_takes_linear_time(unit: bytes) -> None:
         (b" Team: a@x.example, B <b@y.example>;", ("b@y.example", "a@x.example")),
         (b" a@x.example@y.example", ("a@x.example@y.example", "a@x.example")),
         (b" a@x.example, a@x.example", ("a@x.example",)),
+        (
+            b" x@y.example@x.example@y.example",
+            ("x@y.example@x.example@y.example", "x@y.example", "y.example@x.example"),
+        ),
         (b" nobody", ()),
+        (b' "c@z.example", a@x.example', ("c@z.example", "a@x.example")),
+        (b' <"c@z.example">, a@x.example', ("c@z.example", "a@x.example")),
+        (b' "c@z.example" <>, a@x.example', ("c@z.example", "a@x.example")),
+        (b" =?utf-8?B?PGNAei5leGFtcGxlPg==?=, <a@x.example>", ("a@x.example", "c@z.example")),
+        (b" =?utf-8?Q?c=40z.example=2C?= a@x.example", ("c@z.example", "a@x.example")),
+        (b" =?utf-8?B?!?=, a@x.example", ("a@x.example",)),
+        (b" (c@z.example), a@x.example", ("c@z.example", "a@x.example")),
+        (b' "c@"z.example, a@x.example', ("c@z.example", "a@x.example")),
+        (b' c"@z.example", a@x.example', ("c@z.example", "a@x.example")),
+        (b' c"@"z.example, a@x.example', ("c@z.example", "a@x.example")),
+        (b' "C, D <c@z.example>; E: (f@z.example)" <a@x.example>', ("a@x.example",)),
+        (b" =?utf-8?q?c=40z.example?= <a@x.example>", ("a@x.example",)),
+        (b" a@x.example (c@z.example)", ("a@x.example",)),
+        (b" (c@z.example) <a@x.example>", ("a@x.example",)),
         (b" @x.example, a@", ()),
         (b" a@x.example .test", ("a@x.example", "a@x.example.test")),
         (b" a (c) @ x.example", ("a@x.example",)),
@@ -137,6 +155,12 @@ def test_whose_domain_it_is_no_quoted_part_hides(local: list[str], name: str, *,
     assert "x.example" in author_domains([Field(b"From", value.encode())])
 
 
+@pytest.mark.parametrize("end", ["\u200f", "\u202c", "..", "\x01", ".", "'", "\u00a0"])
+def test_a_domain_is_the_one_that_is_shown(end: str) -> None:
+    """What cannot be seen at its end is no part of it."""
+    assert author_domains([Field(b"From", f" a@x.example{end}".encode())]) == ("x.example",)
+
+
 @pytest.mark.parametrize(
     ("value", "beside"),
     [
@@ -164,7 +188,10 @@ def test_any_octets_name_authors(value: bytes) -> None:
     assert all("@" in author for author in addresses(value))
 
 
-@pytest.mark.parametrize("unit", [b"a", b"a@", b"@", b"a@b,", b"a@b ", b"<a@", b"a@b:"])
+@pytest.mark.parametrize(
+    "unit",
+    [*(b"a", b"a@", b"@", b"a@b,", b"a@b ", b"<a@", b"a@b:"), *(b"=?a?q?", b"=?a?q?b@?=", b'"a@"', b"(a@)", b'"<@')],
+)
 def test_naming_takes_linear_time(unit: bytes) -> None:
     """Whatever stands in a row."""
     assert is_linear(lambda size: (unit * size)[:size], addresses)

@@ -209,6 +209,8 @@ class Postfix(Daemon):
             "smtp_dns_support_level": "disabled",
             "smtpd_relay_restrictions": "permit_mynetworks, permit_sasl_authenticated, reject_unauth_destination",
             "smtpd_authorized_xclient_hosts": "127.0.0.1",
+            # Postfix takes whoever uses XCLIENT for local still, and would mend the fields of a stranger.
+            "local_header_rewrite_clients": "",
             "smtpd_peername_lookup": "no",
             "smtpd_forbid_bare_newline": "normalize",
             "smtpd_forbid_bare_newline_exclusions": "",
