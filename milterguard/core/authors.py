@@ -31,7 +31,6 @@ _ENCODED = re.compile(rb"=\?[^?\s]{1,60}\?([bBqQ])\?([^?\s]*)\?=")
 _AS_BLANKS = bytes.maketrans(b'<>,;:()"\\\0', b" " * 10)
 """What parts addresses from each other, or hides them."""
 _JOINTS = ((b" @", b"@"), (b"@ ", b"@"), (b" .", b"."), (b". ", b"."))
-_MOST_CHARACTERS = 1000
 _MARKS = ".'`\"()[]{}\N{NO-BREAK SPACE}\\!?"
 """What programs put around addresses by mistake; no reader takes it for a part of the domain."""
 _AT = re.compile(rb"[^\s,@]\s*+@")
@@ -161,7 +160,7 @@ def author_domains(fields: Sequence[Field]) -> tuple[str | None, ...]:
 
 def _domain_of(author: str) -> str | None:
     """Return the domain of an address as it is shown: without what cannot be seen at its ends."""
-    domain = domain_of(author)[:_MOST_CHARACTERS]
+    domain = domain_of(author)
     return ascii_domain(domain.strip(_MARKS + "".join(each for each in set(domain) if not each.isprintable())))
 
 
