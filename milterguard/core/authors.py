@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""How many addresses a From field names, for any reader: readers differ in which of several they show.
+"""Which addresses a From field may be read to name: readers differ in which of several they show.
 
 Not a parser that rejects: what no grammar allows is counted as the most credulous reader would.
 Linear in the octets, whatever they are. Never raises.
@@ -76,16 +76,16 @@ def beside_domains(fields: Iterable[Field]) -> frozenset[str]:
 
 def _read_places(value: bytes) -> Iterator[bytes]:
     """Yield where addresses may stand; and where there is none, what quotes, comments and encoded words hide there."""
-    normal, overlooked = _plain(value), _plain(value, shows=_before_sign)
+    normal, *others = _readings_of(value)
     everything = _plain(value, shows=_always)
     places = zip(_ANGLE.findall(normal), _ANGLE.findall(everything), strict=False)
     items = zip(_items(normal), _items(everything), strict=False)
     bare = ((item.replace(b"<>", b" "), all_of_it.translate(_AS_BLANKS)) for item, all_of_it in items if _is_bare(item))
     for place, all_of_it in chain(places, bare):
-        decoded = _ENCODED.sub(_decoded, place)
-        yield decoded if any(_words(decoded)) else _ENCODED.sub(_decoded, all_of_it)
-    if overlooked != normal:
-        yield from _places(overlooked)
+        seen = _ENCODED.sub(_decoded, place)
+        yield seen if any(_words(seen)) else _ENCODED.sub(_decoded, all_of_it)
+    for other in others:
+        yield from _places(other)
 
 
 def _decoded(word: re.Match[bytes]) -> bytes:

@@ -15,11 +15,12 @@ from milterguard.core.message import Field
 from milterguard.dkim.canonical import BodyDigest, BodyKind, Canonical, relaxed_field
 from milterguard.dkim.chain import MAX_SETS, MESSAGE_SIGNATURE, RESULTS, SEAL, ArcSet
 from milterguard.dkim.signature import Malformed
+from milterguard.dkim.verify import FIELD_NAME
 
 _PLACEHOLDER = b"0" * 60
 """Makes dkimpy put b= on lines of its own, so that the value changes no fold before it."""
-_SIGNATURE = b"DKIM-Signature"
 _MOST_SIGNATURES = 20
+"""Signatures that a seal covers: else a stranger could make ``h=`` as long as he likes."""
 NEVER_SIGNED = frozenset(
     (b"received", b"return-path", b"bcc", b"resent-bcc", b"delivered-to", b"authentication-results", b"arc-seal")
 )
@@ -102,8 +103,9 @@ def arc_set(
     common = [("a", key.algorithm), ("d", key.domain), ("s", key.selector), ("t", str(now))]
     names = tuple(name for name in signed_names(fields, manner) if not name.startswith(b"arc-"))
     # RFC 8617 section 4.1.2: the signatures that are there are covered as well, those that stand lowest.
-    signatures = sum(1 for field in fields if field.is_named(_SIGNATURE)) - names.count(_SIGNATURE.lower())
-    names += (_SIGNATURE.lower(),) * min(signatures, _MOST_SIGNATURES)
+    signature_name = FIELD_NAME.lower()
+    count = sum(1 for field in fields if field.is_named(FIELD_NAME)) - names.count(signature_name)
+    names += (signature_name,) * min(count, _MOST_SIGNATURES)
     tags = _tags([("i", str(instance)), ("c", ways), *common], names, body)
     signature = _composed(_named(MESSAGE_SIGNATURE), tags, fields, names, key=key, sign=sign, ways=ways)
     sealed = [part for each in chain for part in (each.results, each.message_signature.field, each.seal.field)]

@@ -65,8 +65,9 @@ TAIL = """\
 - Taken apart: `milterguard-closed` does not look into messages. The difference is what it takes to find the parts,
   judge their names and types, and have archives opened by a process that can do nothing else; no peer in that table
   but amavisd does it.
-- Senders found out: nearly every message of the corpus has an author domain of its own, so that hardly an answer of
-  the DNS is in the cache, and the name server's own CPU is counted in. Of real mail most domains are known.
+- Senders found out: the corpus has 781 author domains in 805 messages, so that hardly an answer of the DNS is in the
+  cache, and the name server's own CPU is counted in. Of real mail most domains are known. The ratio scatters: another
+  run of two rounds of 8 s gave 0.81.
 - With spamd, 85 % and more of the CPU is SpamAssassin's. What helps is on its side: as many children as cores, and
   `sa-compile`.
 - The harness makes a new connection for each message. A mail server that keeps its sessions open pays less.

@@ -48,13 +48,20 @@ def _name_server() -> str:
     told, tell = os.pipe()
     ended, alive = os.pipe()
     if os.fork() == 0:
+        os.close(told)
         os.close(alive)
         with DnsServer(ZONE) as server:
             os.write(tell, server.address.encode())
             os.read(ended, 1)
         os._exit(0)
+    os.close(tell)  # so that a name server that does not start is an end of file here
+    os.close(ended)
     os.set_inheritable(alive, True)
-    return os.read(told, 100).decode()
+    address = os.read(told, 100).decode()
+    os.close(told)
+    if not address:
+        sys.exit("the name server did not start")
+    return address
 
 
 def _settings(folder: Path, options: argparse.Namespace) -> toml.Table:
